@@ -1,0 +1,40 @@
+import { ApiKey } from './src/auth/api-key.entity.js';
+import { Developer } from './src/auth/developer.entity.js';
+import { config } from './src/config.js';
+import { TidemarkDataSource } from './src/database/tidemark-data-source.js';
+import { Initial1700000000000 } from './src/migrations/1700000000000-initial.js';
+import { SyncRecord } from './src/records/record.entity.js';
+import { ChangeEvent } from './src/sync-feed/change-event.entity.js';
+import { RecordChangeSubscriber } from './src/sync-feed/record-change.subscriber.js';
+
+const isEmbedded = config.DATABASE_URL === undefined;
+
+/** The one DataSource: of the server, of the `migration:*` commands and of the tests. */
+export default new TidemarkDataSource(
+  {
+    type: 'postgres',
+    ...(isEmbedded
+      ? { username: 'postgres', password: 'postgres', database: 'postgres' }
+      : { url: config.DATABASE_URL }),
+    entities: [Developer, ApiKey, SyncRecord, ChangeEvent],
+    subscribers: [RecordChangeSubscriber],
+    migrations: [Initial1700000000000],
+    synchronize: false,
+    // No extension is needed: every id is made by the server or by an identity column.
+    installExtensions: false,
+    applicationName: 'tidemark',
+    // How long a request waits for a free connection, in ms, before it is answered with 503.
+    connectTimeoutMS: 10_000,
+    // A lost idle connection is replaced by the pool; without a handler it would end the process.
+    poolErrorHandler: () => {},
+    extra: {
+      // The embedded database is one session: a second connection would share its transactions.
+      max: isEmbedded ? 1 : config.DATABASE_POOL_SIZE,
+      // In ms. A transaction that its process has abandoned must not hold a feed's lock for ever.
+      idle_in_transaction_session_timeout: 30_000,
+      // In ms. A write that waits this long for its feed is answered with 503 instead of piling up.
+      lock_timeout: 15_000,
+    },
+  },
+  isEmbedded ? config.DATA_DIR : undefined,
+);

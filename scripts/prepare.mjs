@@ -1,0 +1,41 @@
+// Makes `npm start` and `npm test` work by themselves on a fresh clone: installs and builds when, and only when,
+// something is missing or older than what it is made from.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '..');
+process.chdir(root);
+
+const modified = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
+
+function newestIn(directory) {
+  return readdirSync(directory, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .reduce((newest, entry) => Math.max(newest, modified(join(entry.parentPath, entry.name))), 0);
+}
+
+function run(command, args) {
+  const { status } = spawnSync(command, args, { stdio: 'inherit', shell: process.platform === 'win32' });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** npm writes this file when an installation is complete. */
+const INSTALLED = 'node_modules/.package-lock.json';
+
+export function ensureInstalled() {
+  if (modified(INSTALLED) >= modified('package-lock.json')) return;
+  console.log('Installing dependencies (once) …');
+  // With the compiler, also where NODE_ENV=production would leave it out.
+  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
+}
+
+export function ensureBuilt() {
+  ensureInstalled();
+  const sources = ['ormconfig.ts', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json', INSTALLED].map(
+    modified,
+  );
+  if (modified('dist/src/main.js') > Math.max(newestIn('src'), ...sources)) return;
+  console.log('Building …');
+  run(process.execPath, ['node_modules/@nestjs/cli/bin/nest.js', 'build']);
+}

@@ -1,0 +1,16 @@
+// Jest, with what it needs: dependencies, a build for the tests that run real server processes, and ES modules.
+import { spawnSync } from 'node:child_process';
+import { ensureBuilt } from './prepare.mjs';
+
+ensureBuilt();
+const { status } = spawnSync(
+  process.execPath,
+  [
+    '--experimental-vm-modules',
+    '--disable-warning=ExperimentalWarning',
+    'node_modules/jest/bin/jest.js',
+    ...process.argv.slice(2),
+  ],
+  { stdio: 'inherit' },
+);
+process.exit(status ?? 1);

@@ -1,0 +1,76 @@
+import { type ExecutionContext, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { AuthGuard } from '@nestjs/passport';
+import type { FastifyRequest } from 'fastify';
+import { ApiError } from '../common/api-error.js';
+import { config } from '../config.js';
+import { ACCESS, type AccessRule } from './access.decorator.js';
+import { ApiKeysService } from './api-keys.service.js';
+import type { Caller, Scope } from './caller.js';
+
+const CREDENTIALS = /^(Bearer|ApiKey) +([\x21-\x7e]+) *$/i;
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
+
+/** 401 with the challenge of RFC 6750, section 3. */
+const unauthenticated = (details?: string) =>
+  new ApiError(
+    401,
+    details === undefined ? 'authentication_required' : 'invalid_token',
+    'Authentication required',
+    details,
+    {
+      'WWW-Authenticate':
+        'Bearer realm="tidemark"' +
+        (details === undefined ? '' : `, error="invalid_token", error_description="${details}"`),
+    },
+  );
+
+const insufficientScope = (scope: Scope) =>
+  new ApiError(403, 'insufficient_scope', 'Forbidden', `This needs scope ${scope}.`, {
+    'WWW-Authenticate': `Bearer realm="tidemark", error="insufficient_scope", scope="${scope}"`,
+  });
+
+/**
+ * The one guard, on every route: `Authorization: Bearer <API key or JWT>` or `Authorization: ApiKey <key>`. A route
+ * that states no rule is closed to all but admins.
+ */
+@Injectable()
+export class AccessGuard extends AuthGuard('jwt') {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly apiKeys: ApiKeysService,
+  ) {
+    super();
+  }
+
+  override async canActivate(context: ExecutionContext): Promise<boolean> {
+    const rule =
+      this.reflector.getAllAndOverride<AccessRule | undefined>(ACCESS, [
+        context.getHandler(),
+        context.getClass(),
+      ]) ?? 'sync:admin';
+    if (rule === 'public') return true;
+    const request = context.switchToHttp().getRequest<FastifyRequest & { user: Caller }>();
+    const { authorization } = request.headers;
+    if (authorization === undefined) throw unauthenticated();
+    const [, scheme, credential] = CREDENTIALS.exec(authorization) ?? [];
+    if (!scheme || !credential) throw unauthenticated('Expected Authorization: Bearer <token>.');
+
+    const caller = await this.apiKeys.authenticate(credential);
+    if (caller) request.user = caller;
+    else if (config.JWT_JWKS_URL && scheme.toLowerCase() === 'bearer' && JWT.test(credential)) {
+      await super.canActivate(context);
+    } else throw unauthenticated('The API key is unknown, expired or revoked.');
+
+    if (!request.user.has(rule)) throw insufficientScope(rule);
+    return true;
+  }
+
+  /** What passport-jwt found: a caller, or why there is none. */
+  override handleRequest<T>(error: unknown, caller: T | false, info: unknown): T {
+    if (error instanceof Error) throw error;
+    if (info instanceof ApiError) throw info;
+    if (!caller) throw unauthenticated('The token is invalid or expired.');
+    return caller;
+  }
+}

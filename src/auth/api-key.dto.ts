@@ -1,0 +1,107 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsISO8601 } from 'class-validator';
+import { PageBody, PageQuery } from '../common/page.dto.js';
+import { IsOptionalField, IsText } from '../common/validation.js';
+import type { ApiKey } from './api-key.entity.js';
+import { type Scope, SCOPES } from './caller.js';
+
+export class CreateApiKeyDto {
+  @ApiProperty({
+    description: 'The developer that the key acts for. Created if unknown.',
+    minLength: 1,
+    maxLength: 255,
+    example: 'dev-789',
+  })
+  @IsText(1, 255)
+  developerId: string;
+
+  @ApiProperty({ enum: SCOPES, isArray: true, example: ['sync:read', 'sync:write'] })
+  @IsArray()
+  @ArrayNotEmpty()
+  @ArrayUnique()
+  @IsIn(SCOPES, { each: true })
+  scopes: Scope[];
+
+  @ApiPropertyOptional({
+    description: 'What the key is for.',
+    minLength: 1,
+    maxLength: 255,
+    example: 'laptop',
+  })
+  @IsOptionalField()
+  @IsText(1, 255)
+  name?: string;
+
+  @ApiPropertyOptional({
+    format: 'date-time',
+    description: 'When the key stops working. Left out: never.',
+    example: '2030-01-01T00:00:00Z',
+  })
+  @IsOptionalField()
+  @IsISO8601({ strict: true, strictSeparator: true })
+  expiresAt?: string;
+}
+
+export class ApiKeysQuery extends PageQuery {
+  @ApiPropertyOptional({ description: 'Only the keys of this developer.' })
+  @IsOptionalField()
+  @IsText(1, 255)
+  developerId?: string;
+}
+
+/** A key as it can be seen after its creation. */
+export class ApiKeyBody {
+  @ApiProperty({ format: 'uuid' })
+  id: string;
+
+  @ApiProperty({ example: 'dev-789' })
+  developerId: string;
+
+  @ApiProperty({ type: String, nullable: true, example: 'laptop' })
+  name: string | null;
+
+  @ApiProperty({ description: 'The first characters of the key.', example: 'tdm_4fQz91xB' })
+  prefix: string;
+
+  @ApiProperty({ enum: SCOPES, isArray: true, example: ['sync:read', 'sync:write'] })
+  scopes: Scope[];
+
+  @ApiProperty({ format: 'date-time' })
+  createdAt: string;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  expiresAt: string | null;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'To the minute.' })
+  lastUsedAt: string | null;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  revokedAt: string | null;
+
+  static of(key: ApiKey): ApiKeyBody {
+    return {
+      id: key.id,
+      developerId: key.developer.developerId,
+      name: key.name,
+      prefix: key.prefix,
+      scopes: key.scopes,
+      createdAt: key.createdAt.toISOString(),
+      expiresAt: key.expiresAt?.toISOString() ?? null,
+      lastUsedAt: key.lastUsedAt?.toISOString() ?? null,
+      revokedAt: key.revokedAt?.toISOString() ?? null,
+    };
+  }
+}
+
+export class CreatedApiKeyBody extends ApiKeyBody {
+  @ApiProperty({
+    description: 'The key itself, shown only now.',
+    example: 'tdm_4fQz91xBexampleexampleexampleexampleexample',
+  })
+  key: string;
+}
+
+export class ApiKeyPageBody extends PageBody {
+  @ApiProperty({ type: ApiKeyBody, isArray: true })
+  data: ApiKeyBody[];
+}

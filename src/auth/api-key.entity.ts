@@ -1,0 +1,43 @@
+import { Column, Entity, Index, ManyToOne, JoinColumn, PrimaryColumn } from 'typeorm';
+import type { Scope } from './caller.js';
+import { Developer } from './developer.entity.js';
+
+/** A long-lived credential. The key itself is shown once and never stored. */
+@Entity('api_keys')
+export class ApiKey {
+  /** UUIDv7. */
+  @PrimaryColumn('uuid')
+  id: string;
+
+  @ManyToOne(() => Developer, { nullable: false })
+  @JoinColumn({ name: 'owner_id' })
+  developer: Developer;
+
+  /** SHA-256 of the key. */
+  @Index({ unique: true })
+  @Column('bytea')
+  hash: Buffer;
+
+  /** First characters of the key, to recognise it by. */
+  @Column('varchar', { length: 12 })
+  prefix: string;
+
+  @Column('varchar', { length: 255, nullable: true })
+  name: string | null;
+
+  @Column('varchar', { length: 32, array: true })
+  scopes: Scope[];
+
+  @Column({ type: 'timestamptz', name: 'created_at', precision: 3 })
+  createdAt: Date;
+
+  @Column({ type: 'timestamptz', name: 'expires_at', precision: 3, nullable: true })
+  expiresAt: Date | null;
+
+  /** Updated at most once a minute. */
+  @Column({ type: 'timestamptz', name: 'last_used_at', precision: 3, nullable: true })
+  lastUsedAt: Date | null;
+
+  @Column({ type: 'timestamptz', name: 'revoked_at', precision: 3, nullable: true })
+  revokedAt: Date | null;
+}

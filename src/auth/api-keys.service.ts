@@ -1,0 +1,121 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { LRUCache } from 'lru-cache';
+import { timingSafeEqual } from 'node:crypto';
+import { Repository } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import { invalidRequest, notFound } from '../common/api-error.js';
+import { config } from '../config.js';
+import { API_KEY, generateApiKey, hashApiKey } from './api-key.js';
+import { ApiKey } from './api-key.entity.js';
+import {
+  ApiKeyBody,
+  type ApiKeyPageBody,
+  type ApiKeysQuery,
+  type CreateApiKeyDto,
+  type CreatedApiKeyBody,
+} from './api-key.dto.js';
+import { Caller } from './caller.js';
+import { DevelopersService } from './developers.service.js';
+
+const SHOWN_CHARACTERS = 12;
+
+/** How long a key that another process revokes may still work here, in ms. The promise is 5 s. */
+const REVOCATION_DELAY = 4_000;
+
+@Injectable()
+export class ApiKeysService {
+  private readonly adminKeyHash =
+    config.ADMIN_API_KEY === undefined ? undefined : hashApiKey(config.ADMIN_API_KEY);
+
+  /** Keys in use by the hex of their hash, so that a request costs no query of its own. */
+  private readonly inUse = new LRUCache<string, ApiKey>({
+    max: 10_000,
+    ttl: REVOCATION_DELAY,
+    fetchMethod: (hash) => this.load(Buffer.from(hash, 'hex')),
+  });
+
+  constructor(
+    @InjectRepository(ApiKey) private readonly keys: Repository<ApiKey>,
+    private readonly developers: DevelopersService,
+  ) {}
+
+  /** The caller that a key stands for, or undefined for a key that is unknown, expired or revoked. */
+  async authenticate(key: string): Promise<Caller | undefined> {
+    const hash = hashApiKey(key);
+    if (this.adminKeyHash && timingSafeEqual(hash, this.adminKeyHash))
+      return new Caller(undefined, ['sync:admin']);
+    if (!API_KEY.test(key)) return undefined;
+    const found = await this.lookUp(hash.toString('hex'));
+    if (!found || !timingSafeEqual(hash, found.hash)) return undefined;
+    if (found.expiresAt && found.expiresAt.getTime() <= Date.now()) return undefined;
+    return new Caller(found.developer, found.scopes);
+  }
+
+  async create(dto: CreateApiKeyDto): Promise<CreatedApiKeyBody> {
+    const now = new Date();
+    const expiresAt = dto.expiresAt === undefined ? null : new Date(dto.expiresAt);
+    if (expiresAt && !(expiresAt > now)) throw invalidRequest('expiresAt must be in the future');
+    const { id: ownerId } = await this.developers.findOrCreate(dto.developerId);
+    const key = generateApiKey();
+    const saved = await this.keys.save(
+      this.keys.create({
+        id: uuidv7(),
+        developer: { id: ownerId, developerId: dto.developerId },
+        hash: hashApiKey(key),
+        prefix: key.slice(0, SHOWN_CHARACTERS),
+        name: dto.name ?? null,
+        scopes: dto.scopes,
+        createdAt: now,
+        expiresAt,
+        lastUsedAt: null,
+        revokedAt: null,
+      }),
+    );
+    return { ...ApiKeyBody.of(saved), key };
+  }
+
+  async list({ developerId, limit, page }: ApiKeysQuery): Promise<ApiKeyPageBody> {
+    const [keys, total] = await this.keys.findAndCount({
+      relations: { developer: true },
+      where: developerId === undefined ? {} : { developer: { developerId } },
+      order: { id: 'ASC' },
+      take: limit,
+      skip: (page - 1) * limit,
+    });
+    return { total, page, limit, data: keys.map((key) => ApiKeyBody.of(key)) };
+  }
+
+  /** Revokes a key: at once in this process, within REVOCATION_DELAY in others. Revoking twice is no error. */
+  async revoke(id: string): Promise<void> {
+    const key = await this.keys.findOneBy({ id });
+    if (!key) throw notFound(`There is no API key ${id}.`);
+    if (!key.revokedAt) await this.keys.update(id, { revokedAt: new Date() });
+    this.inUse.delete(key.hash.toString('hex'));
+  }
+
+  private async lookUp(hash: string): Promise<ApiKey | undefined> {
+    try {
+      return await this.inUse.fetch(hash);
+    } catch {
+      // A revocation has deleted the entry, which aborts a load that may have read the row as it was before.
+      return await this.load(Buffer.from(hash, 'hex'));
+    }
+  }
+
+  private async load(hash: Buffer): Promise<ApiKey | undefined> {
+    const key = await this.keys.findOne({ where: { hash }, relations: { developer: true } });
+    if (!key || key.revokedAt) return undefined;
+    await this.keys
+      .createQueryBuilder()
+      .update({ lastUsedAt: () => 'clock_timestamp()' })
+      .where(
+        "id = :id AND (last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '1 minute')",
+        {
+          id: key.id,
+        },
+      )
+      .execute();
+    return key;
+  }
+}

@@ -1,0 +1,34 @@
+import { forbidden } from '../common/api-error.js';
+import type { DeveloperIdentity } from './developers.service.js';
+
+/** What a credential may do (spec/records-api.md, section 3). `sync:admin` includes the other two. */
+export const SCOPES = ['sync:read', 'sync:write', 'sync:admin'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** Who is calling: the subject of a valid credential. */
+export class Caller {
+  /** @param developer the developer that the caller acts for; only the operator's admin key has none */
+  constructor(
+    readonly developer: DeveloperIdentity | undefined,
+    private readonly scopes: readonly string[],
+  ) {}
+
+  get isAdmin(): boolean {
+    return this.scopes.includes('sync:admin');
+  }
+
+  has(scope: Scope): boolean {
+    return this.isAdmin || this.scopes.includes(scope);
+  }
+
+  /**
+   * May the caller act on this developer's own library?
+   *
+   * @throws ApiError 403
+   */
+  assertActsFor(developerId: string): void {
+    if (!this.isAdmin && this.developer?.developerId !== developerId) {
+      throw forbidden('This credential belongs to another developer.');
+    }
+  }
+}

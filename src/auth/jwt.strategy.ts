@@ -1,0 +1,94 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { PassportStrategy } from '@nestjs/passport';
+import { createLocalJWKSet, createRemoteJWKSet, decodeProtectedHeader, errors } from 'jose';
+import { KeyObject, type webcrypto } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { ExtractJwt, Strategy } from 'passport-jwt';
+import { serviceUnavailable } from '../common/api-error.js';
+import { isStorableText } from '../common/json-body.js';
+import { config } from '../config.js';
+import { Caller } from './caller.js';
+import { DevelopersService } from './developers.service.js';
+
+interface AccessTokenClaims {
+  sub?: unknown;
+  exp?: unknown;
+  /** Space-separated (RFC 8693); some issuers send a list. */
+  scope?: unknown;
+}
+
+const ALGORITHMS = ['RS256', 'ES256'] as const;
+
+/** jose's answers to a token that no key of the set can have signed; anything else is a fault of the set. */
+const NO_KEY = [
+  errors.JWKSNoMatchingKey,
+  errors.JWKSMultipleMatchingKeys,
+  errors.JOSENotSupported,
+  errors.JWTInvalid,
+];
+
+/**
+ * JWT bearer tokens of the issuer in the settings (RFC 7519, RFC 9068): RS256 and ES256 only, so that neither
+ * `none` nor a public key used as an HMAC secret gets through; `iss`, `aud` and `exp` are required.
+ */
+@Injectable()
+export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
+  constructor(private readonly developers: DevelopersService) {
+    super({
+      jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
+      secretOrKeyProvider: (
+        _request: unknown,
+        token: string,
+        done: (error: unknown, key?: string) => void,
+      ) => {
+        findKey(token).then((key) => done(null, key), done);
+      },
+      algorithms: [...ALGORITHMS],
+      issuer: config.JWT_ISSUER,
+      audience: config.JWT_AUDIENCE,
+    });
+  }
+
+  /** Turns the claims of a token with a good signature into its caller; false refuses the token. */
+  async validate({ sub, exp, scope }: AccessTokenClaims): Promise<Caller | false> {
+    if (typeof exp !== 'number') return false;
+    if (typeof sub !== 'string' || sub === '' || [...sub].length > 255 || !isStorableText(sub)) return false;
+    const scopes =
+      typeof scope === 'string' ? scope.split(' ') : Array.isArray(scope) ? scope.map(String) : [];
+    return new Caller(await this.developers.findOrCreate(sub), scopes);
+  }
+}
+
+type KeySet = (header: { alg: string }) => Promise<webcrypto.CryptoKey>;
+
+let keySet: KeySet | undefined;
+
+/** The issuer's keys: a file is read once, a URL when a token needs it (at most every 30 s) and every 10 minutes. */
+async function loadKeySet(url: URL): Promise<KeySet> {
+  if (url.protocol === 'file:') return createLocalJWKSet(JSON.parse(await readFile(url, 'utf8')));
+  return createRemoteJWKSet(url, { timeoutDuration: 5_000, cooldownDuration: 30_000, cacheMaxAge: 600_000 });
+}
+
+/**
+ * The key that a token says it is signed with, as PEM; undefined when the issuer has no such key.
+ *
+ * @throws ApiError 503 when the issuer's keys cannot be had
+ */
+async function findKey(token: string): Promise<string | undefined> {
+  let header: ReturnType<typeof decodeProtectedHeader>;
+  try {
+    header = decodeProtectedHeader(token);
+  } catch {
+    return undefined;
+  }
+  if (!(ALGORITHMS as readonly unknown[]).includes(header.alg)) return undefined;
+  try {
+    keySet ??= await loadKeySet(new URL(config.JWT_JWKS_URL!));
+    const key = KeyObject.from(await keySet(header as { alg: string }));
+    return key.export({ type: 'spki', format: 'pem' }) as string;
+  } catch (error) {
+    if (NO_KEY.some((known) => error instanceof known)) return undefined;
+    new Logger(JwtStrategy.name).error({ err: error }, 'the keys of the token issuer cannot be loaded');
+    throw serviceUnavailable('The keys of the token issuer cannot be loaded.');
+  }
+}

@@ -1,0 +1,56 @@
+import { HttpException } from '@nestjs/common';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+
+/** Stable, machine-readable reason of an error. Clients may rely on these; docs/errors.md lists them. */
+export type ErrorCode =
+  | 'invalid_request'
+  | 'invalid_json'
+  | 'invalid_since'
+  | 'authentication_required'
+  | 'invalid_token'
+  | 'insufficient_scope'
+  | 'forbidden'
+  | 'not_found'
+  | 'conflict'
+  | 'precondition_failed'
+  | 'payload_too_large'
+  | 'unsupported_media_type'
+  | 'missing_parameter'
+  | 'internal_error'
+  | 'service_unavailable';
+
+/** The one body of every error answer. */
+export class ErrorBody {
+  @ApiProperty({ description: 'What went wrong, for people.', example: 'Invalid request' })
+  error: string;
+
+  @ApiPropertyOptional({ description: 'Which part of the request, and what was expected.' })
+  details?: string;
+
+  @ApiProperty({ description: 'Stable reason for programs.', example: 'invalid_request' })
+  code: ErrorCode;
+}
+
+/** An error that the caller is told about. Everything else that is thrown becomes a bare 500. */
+export class ApiError extends HttpException {
+  constructor(
+    status: number,
+    readonly code: ErrorCode,
+    error: string,
+    readonly details?: string,
+    readonly headers: Record<string, string> = {},
+  ) {
+    super({ error, ...(details === undefined ? {} : { details }), code } satisfies ErrorBody, status);
+  }
+}
+
+export const invalidRequest = (details: string) =>
+  new ApiError(400, 'invalid_request', 'Invalid request', details);
+
+export const forbidden = (details: string) => new ApiError(403, 'forbidden', 'Forbidden', details);
+
+export const notFound = (details: string) => new ApiError(404, 'not_found', 'Not found', details);
+
+/** Retry-After is in seconds. */
+export const serviceUnavailable = (details: string) =>
+  new ApiError(503, 'service_unavailable', 'Service unavailable', details, { 'Retry-After': '5' });

@@ -1,0 +1,55 @@
+import type { LoggerService } from '@nestjs/common';
+import { pino } from 'pino';
+import { config } from '../config.js';
+
+/**
+ * An error without what it may carry of records, keys or hashes: a failed query holds its parameters, and a
+ * PostgreSQL error the values of the row (`detail`, `where`).
+ */
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const { code, query, cause } = error as { code?: unknown; query?: unknown; cause?: unknown };
+  return {
+    type: error.name,
+    message: error.message,
+    stack: error.stack,
+    code,
+    query,
+    ...(cause === undefined ? {} : { cause: serializeError(cause) }),
+  };
+}
+
+/** Structured logs on stdout, one JSON object a line. Headers, bodies and query parameters are never given to it. */
+export const logger = pino({ level: config.LOG_LEVEL, serializers: { err: serializeError } });
+
+const FRAMEWORK = new Set([
+  'NestFactory',
+  'InstanceLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'NestApplication',
+]);
+
+type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
+
+/** What Nest says through its own logger, in the same stream: a text, or an object of fields and a text. */
+export class NestLogger implements LoggerService {
+  /** What Nest tells of its own start is for debugging. */
+  log = (message: unknown, ...rest: unknown[]) =>
+    this.write(FRAMEWORK.has(String(rest.at(-1))) ? 'debug' : 'info', message, rest);
+  fatal = (message: unknown, ...rest: unknown[]) => this.write('fatal', message, rest);
+  error = (message: unknown, ...rest: unknown[]) => this.write('error', message, rest);
+  warn = (message: unknown, ...rest: unknown[]) => this.write('warn', message, rest);
+  debug = (message: unknown, ...rest: unknown[]) => this.write('debug', message, rest);
+  verbose = (message: unknown, ...rest: unknown[]) => this.write('trace', message, rest);
+
+  /** Nest appends the context, the name of the class that speaks, as the last argument. */
+  private write(level: Level, message: unknown, rest: unknown[]) {
+    const texts = rest.filter((part) => typeof part === 'string');
+    const context = texts.pop();
+    if (message instanceof Error) logger[level]({ context, err: message }, message.message);
+    else if (typeof message === 'object') logger[level]({ context, ...message }, texts.join(' '));
+    else
+      logger[level]({ context, ...(texts.length > 0 ? { detail: texts.join('\n') } : {}) }, String(message));
+  }
+}

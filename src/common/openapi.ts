@@ -1,0 +1,40 @@
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+
+const DESCRIPTION = `
+Tidemark stores JSON records for a developer and lets any client keep an **exact** copy of them by polling one URL
+with one datetime.
+
+1. \`GET /api/v1/sync.json?since=1970-01-01T00:00:00Z\` returns the whole library as a list of changes.
+2. Store \`meta.rwgps_datetime\` and send it as the next \`since\`, or request \`meta.next_sync_url\` as it is.
+
+Every error has the same shape: \`{ "error": "…", "details": "…", "code": "…" }\`.
+`;
+
+/** Generated from the decorated DTOs and controllers; `openapi.json` is the committed copy. */
+export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setTitle('Tidemark')
+    .setDescription(DESCRIPTION.trim())
+    .setVersion('1')
+    .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+    // Relative: "Try it out" calls the server that shows the page, whatever its address.
+    .addServer('/')
+    .addBearerAuth(
+      {
+        type: 'http',
+        scheme: 'bearer',
+        description:
+          'An API key, or a JWT of the configured issuer. `Authorization: ApiKey <key>` works too.',
+      },
+      'bearer',
+    )
+    .addTag('Records', 'What services write.')
+    .addTag('Sync feed', 'What clients poll.')
+    .addTag('API keys', 'Credentials, managed by admins.')
+    .addTag('Health', 'For operators.')
+    .build();
+  return SwaggerModule.createDocument(app, config, {
+    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
+  });
+}

@@ -1,0 +1,99 @@
+import { type ArgumentMetadata, type ValidationError, Injectable, ValidationPipe } from '@nestjs/common';
+import { Transform } from 'class-transformer';
+import { IsInt, Max, Min, ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
+import { type ApiError, invalidRequest } from './api-error.js';
+import { isStorableText } from './json-body.js';
+
+export type JsonObject = Record<string, unknown>;
+
+const isJsonObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Turns what class-validator found into one 400 that names every offending field. */
+export function toValidationError(errors: ValidationError[]): ApiError {
+  const messages = errors.flatMap((error) =>
+    error.value === undefined && error.constraints && !('whitelistValidation' in error.constraints)
+      ? [`${error.property} is required`]
+      : Object.values(error.constraints ?? { invalid: `${error.property} is invalid` }),
+  );
+  return invalidRequest(messages.join('; '));
+}
+
+/** The global pipe: a DTO class is the whole truth about a body or a query; anything else is refused by name. */
+@Injectable()
+export class RequestValidationPipe extends ValidationPipe {
+  constructor() {
+    super({
+      transform: true,
+      whitelist: true,
+      forbidNonWhitelisted: true,
+      forbidUnknownValues: true,
+      exceptionFactory: toValidationError,
+    });
+  }
+
+  override async transform(value: unknown, metadata: ArgumentMetadata) {
+    if (metadata.type === 'body' && !isJsonObject(value)) {
+      throw invalidRequest('The body must be a JSON object.');
+    }
+    return super.transform(value, metadata);
+  }
+}
+
+/** May be left out. Unlike `@IsOptional()` it does not let `null` pass. */
+export const IsOptionalField = () => ValidateIf((_object, value) => value !== undefined);
+
+/** A string that PostgreSQL can hold, of `min` to `max` characters (code points). */
+export function IsText(min: number, max: number, options?: ValidationOptions) {
+  return ValidateBy(
+    {
+      name: 'isText',
+      validator: {
+        validate: (value: unknown) => {
+          if (typeof value !== 'string' || !isStorableText(value)) return false;
+          // Spreading counts code points, as PostgreSQL does; the first check spares huge strings that.
+          const length = value.length > 2 * max ? Infinity : [...value].length;
+          return length >= min && length <= max;
+        },
+        defaultMessage: (args) =>
+          `${args?.property} must be a string of ${min} to ${max} characters, without NUL characters`,
+      },
+    },
+    options,
+  );
+}
+
+/**
+ * A JSON object, kept exactly as parsed (class-transformer would copy it).
+ *
+ * @param maxBytes size limit as compact UTF-8 JSON
+ */
+export function IsJsonObject(maxBytes = Infinity): PropertyDecorator {
+  const transform = Transform(({ obj, key }) => obj[key]);
+  const validate = ValidateBy({
+    name: 'isJsonObject',
+    validator: {
+      validate: (value: unknown) =>
+        isJsonObject(value) &&
+        (maxBytes === Infinity || Buffer.byteLength(JSON.stringify(value)) <= maxBytes),
+      defaultMessage: (args) =>
+        `${args?.property} must be a JSON object` +
+        (maxBytes === Infinity ? '' : ` of at most ${maxBytes} bytes as compact JSON`),
+    },
+  });
+  return (target, key) => {
+    transform(target, key);
+    validate(target, key);
+  };
+}
+
+/** A query parameter that is a decimal integer from 1 to `max`; `1e2`, `+1`, `1.0` and repeated ones are not. */
+export function IsQueryInteger(max = Number.MAX_SAFE_INTEGER): PropertyDecorator {
+  const decorators = [
+    Transform(({ value }) => (typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value)),
+    IsInt({ message: '$property must be an integer' }),
+    Min(1, { message: '$property must be at least 1' }),
+    Max(max, { message: `$property must be at most ${max}` }),
+  ];
+  return (target, key) => decorators.forEach((decorate) => decorate(target, key));
+}

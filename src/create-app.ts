@@ -1,0 +1,113 @@
+import helmet from '@fastify/helmet';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { SwaggerModule } from '@nestjs/swagger';
+import { type FastifyReply, type FastifyRequest, LogController } from 'fastify';
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AppModule } from './app.module.js';
+import { ApiErrorFilter, toApiError } from './common/api-error.filter.js';
+import { parseJsonBody } from './common/json-body.js';
+import { logger, NestLogger } from './common/logger.js';
+import { createOpenApiDocument } from './common/openapi.js';
+import { RequestValidationPipe } from './common/validation.js';
+import { config } from './config.js';
+
+/** A caller's own request id is kept if it is harmless in a header and a log. */
+const REQUEST_ID = /^[\w.:-]{1,128}$/;
+
+/** The whole application, connected and migrated, not yet listening. The server and the tests share it. */
+export async function createApp(): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    bodyLimit: config.BODY_LIMIT,
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: ({ headers }: IncomingMessage) => {
+      const given = headers['x-request-id'];
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+    },
+    // While the server drains, requests on open connections are still served; each connection then closes.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 2_000 },
+    // What Fastify refuses before any route is found, such as a URL with a broken escape.
+    frameworkErrors: (error: unknown, _request: FastifyRequest, reply: FastifyReply) => {
+      const answer = toApiError(error);
+      void reply.status(answer.getStatus()).headers(answer.headers).send(answer.getResponse());
+    },
+    // What is no HTTP at all.
+    clientErrorHandler: (error, socket) => {
+      if (error.code === 'ECONNRESET' || !socket.writable) return;
+      const [status, reason] =
+        error.code === 'HPE_HEADER_OVERFLOW'
+          ? [431, 'Request header fields too large']
+          : [400, 'Bad request'];
+      const body = JSON.stringify({ error: reason, code: 'invalid_request' });
+      socket.end(
+        `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n` +
+          `Connection: close\r\n\r\n${body}`,
+      );
+    },
+  });
+
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule, adapter, {
+    logger: new NestLogger(),
+    bodyParser: false,
+    // Errors of the start are for main.ts to tell, and for tests to see.
+    abortOnError: false,
+  });
+  const fastify = app.getHttpAdapter().getInstance();
+  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, parseJsonBody(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  fastify.addHook('onRequest', async (request, reply) => {
+    void reply.header('X-Request-Id', request.id);
+  });
+  fastify.addHook('onResponse', async (request, reply) => {
+    logger.info(
+      {
+        reqId: request.id,
+        method: request.method,
+        // The path alone: a query may name developers.
+        path: request.url.split('?', 1)[0],
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+      },
+      'request',
+    );
+  });
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      directives: {
+        // Swagger UI styles its elements inline. Everything else is helmet's default.
+        'style-src': ["'self'", "'unsafe-inline'"],
+        // Would send browsers to https:// of a server that may only speak http://.
+        'upgrade-insecure-requests': null,
+      },
+    },
+    strictTransportSecurity: config.PUBLIC_URL?.startsWith('https:') ?? false,
+  });
+  app.useGlobalPipes(new RequestValidationPipe());
+  app.useGlobalFilters(new ApiErrorFilter());
+  SwaggerModule.setup('docs', app, () => createOpenApiDocument(app), {
+    jsonDocumentUrl: 'docs-json',
+    yamlDocumentUrl: 'docs-yaml',
+    customSiteTitle: 'Tidemark API',
+    swaggerOptions: { persistAuthorization: true },
+  });
+  await app.init();
+  return app;
+}
+
+/** Starts to listen. From then on PUBLIC_URL is known, set or not. */
+export async function listen(app: NestFastifyApplication): Promise<void> {
+  await app.listen(config.PORT, config.HOST);
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  const isAnyAddress = ['0.0.0.0', '::', ''].includes(config.HOST);
+  const host = isAnyAddress ? 'localhost' : config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
+  config.PUBLIC_URL ??= `http://${host}:${port}`;
+}

@@ -1,0 +1,68 @@
+import { tryLock } from 'fs-native-extensions';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, openSync, closeSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Worker } from 'node:worker_threads';
+
+/**
+ * PostgreSQL inside this process: PGlite in a worker thread, so that SQL does not block HTTP
+ * (docs/decisions/0002-embedded-database.md has the figures), spoken to with the ordinary `pg` driver over a Unix
+ * socket that only this user can open. It is ONE session: the pool that uses it must have exactly one connection.
+ */
+export class EmbeddedPostgres {
+  private constructor(
+    private readonly worker: Worker,
+    private readonly lockFile: number,
+    /** Directory of the socket; what `pg` takes as `host`. */
+    readonly host: string,
+  ) {}
+
+  /**
+   * @param dataDir where the database lives; made if missing
+   * @throws Error when another process uses the directory, or the database cannot be opened
+   */
+  static async start(dataDir: string): Promise<EmbeddedPostgres> {
+    const directory = join(resolve(dataDir), 'postgres');
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    // The kernel drops this lock with the process, however it dies, so there is no stale lock to reason about.
+    const lockFile = openSync(join(resolve(dataDir), 'lock'), 'a+');
+    if (!tryLock(lockFile)) {
+      closeSync(lockFile);
+      throw new Error(`${resolve(dataDir)} is in use by another process`);
+    }
+    // Not under dataDir: the path of a Unix socket may have at most 107 bytes.
+    const host = mkdtempSync(join(tmpdir(), 'tidemark-'));
+    const worker = new Worker(new URL('./embedded-postgres.worker.js', import.meta.url), {
+      workerData: { directory, socketPath: join(host, '.s.PGSQL.5432') },
+      // Flags of the process (a test runner's, say) are not the worker's business.
+      execArgv: [],
+    });
+    const embedded = new EmbeddedPostgres(worker, lockFile, host);
+    try {
+      await once(worker, 'message');
+    } catch (error) {
+      await embedded.release();
+      throw new Error(`The embedded database in ${directory} does not open: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+    // A crash of the database later on is a crash of the server: nothing could be served any more.
+    worker.once('error', (error) => {
+      throw error;
+    });
+    return embedded;
+  }
+
+  async stop(): Promise<void> {
+    this.worker.postMessage('stop');
+    await once(this.worker, 'message');
+    await this.release();
+  }
+
+  private async release(): Promise<void> {
+    await this.worker.terminate();
+    rmSync(this.host, { recursive: true, force: true });
+    closeSync(this.lockFile);
+  }
+}

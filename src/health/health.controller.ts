@@ -1,0 +1,34 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import { Public } from '../auth/access.decorator.js';
+import { ApiErrors } from '../common/api-errors.decorator.js';
+
+export class HealthBody {
+  @ApiProperty({ example: 'ok' })
+  status: 'ok';
+}
+
+@ApiTags('Health')
+@Public()
+@Controller('health')
+export class HealthController {
+  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+  @Get('live')
+  @ApiOperation({ summary: 'Is the process alive?' })
+  @ApiOkResponse({ type: HealthBody })
+  live(): HealthBody {
+    return { status: 'ok' };
+  }
+
+  @Get('ready')
+  @ApiOperation({ summary: 'Can requests be served? 503 while the database cannot be reached.' })
+  @ApiOkResponse({ type: HealthBody })
+  @ApiErrors()
+  async ready(): Promise<HealthBody> {
+    await this.dataSource.query('SELECT 1');
+    return { status: 'ok' };
+  }
+}

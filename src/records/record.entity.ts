@@ -1,0 +1,71 @@
+import { Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
+import type { JsonObject } from '../common/validation.js';
+
+export const STATUSES = ['ACTIVE', 'PENDING_UPDATE', 'PENDING_SYNC_CONFIRMATION', 'ERROR'] as const;
+export type Status = (typeof STATUSES)[number];
+
+export const RECORD_KEY = 'records_key';
+
+const bigint = { to: (value: number | null) => value, from: (value: string) => Number(value) };
+
+/**
+ * A DeveloperSyncRecord (spec/records-api.md, section 1). RecordsService is its only writer, with `insert`, `save`
+ * and `remove` on whole entities: those are the calls of which a TypeORM subscriber hears everything.
+ */
+@Entity('records')
+@Unique(RECORD_KEY, ['ownerId', 'resourceType', 'resourceKey'])
+export class SyncRecord {
+  /** `developers.id` of the owner; first in every key, so that a library stays together when tables are split. */
+  @PrimaryColumn('integer', { name: 'owner_id' })
+  ownerId: number;
+
+  /** The feed's name for this record, in order of creation. Set by the subscriber that announces the creation. */
+  @PrimaryColumn('bigint', { name: 'item_id', transformer: bigint })
+  @Index('records_item_id')
+  itemId: number;
+
+  /** UUIDv7: the records API's name for this record. */
+  @Index('records_id')
+  @Column('uuid')
+  id: string;
+
+  @Column('varchar', { name: 'developer_id', length: 255 })
+  developerId: string;
+
+  @Column('varchar', { name: 'resource_type', length: 64 })
+  resourceType: string;
+
+  @Column('varchar', { name: 'resource_key', length: 255 })
+  resourceKey: string;
+
+  /** `json`, not `jsonb`: it keeps the order of keys and the exact numbers. */
+  @Column('json')
+  data: JsonObject;
+
+  @Column('json')
+  metadata: JsonObject;
+
+  @Column('varchar', { length: 32 })
+  status: Status;
+
+  @Column({ type: 'timestamptz', name: 'last_synced_at', precision: 3, nullable: true })
+  lastSyncedAt: Date | null;
+
+  @Column({ type: 'timestamptz', name: 'created_at', precision: 3 })
+  createdAt: Date;
+
+  @Column({ type: 'timestamptz', name: 'updated_at', precision: 3 })
+  updatedAt: Date;
+
+  /** Strong ETag of this version: every write has a tick of its own in its developer's feed. */
+  get etag(): string {
+    return `"${this.updatedAt.getTime().toString(36)}"`;
+  }
+
+  /** Dates a write: called by the change subscriber with the tick that the write took in its developer's feed. */
+  stamp(tick: Date): void {
+    this.createdAt ??= tick;
+    this.updatedAt = tick;
+    if (this.status === 'ACTIVE') this.lastSyncedAt = tick;
+  }
+}

@@ -1,0 +1,157 @@
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Param,
+  Patch,
+  Post,
+  Query,
+  Req,
+  Res,
+} from '@nestjs/common';
+import {
+  ApiCreatedResponse,
+  ApiHeader,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Access, CurrentCaller } from '../auth/access.decorator.js';
+import { Caller } from '../auth/caller.js';
+import { ApiErrors } from '../common/api-errors.decorator.js';
+import { config } from '../config.js';
+import { isNotModified } from '../common/etag.js';
+import { ParseUuid } from '../common/parse-uuid.pipe.js';
+import { CreateRecordDto, RecordBody, RecordPageBody, RecordsQuery, UpdateRecordDto } from './record.dto.js';
+import type { SyncRecord } from './record.entity.js';
+import { RecordsService } from './records.service.js';
+
+const RECORDS = 'api/v1/sync/records';
+
+const ETAG_HEADER = {
+  ETag: { description: 'Version of the record (RFC 9110).', schema: { type: 'string' } },
+} as const;
+const ApiRecordId = () => ApiParam({ name: 'id', format: 'uuid', description: 'The record.' });
+const ApiIfMatch = () =>
+  ApiHeader({
+    name: 'If-Match',
+    required: false,
+    description: 'ETag that the record must still have, else 412.',
+  });
+
+/** spec/records-api.md, section 2. */
+@ApiTags('Records')
+@Controller(RECORDS)
+export class RecordsController {
+  constructor(private readonly records: RecordsService) {}
+
+  @Get()
+  @Access('sync:read')
+  @ApiOperation({
+    summary: 'List records',
+    description: 'A paginated list of the records that match, in order of creation.',
+  })
+  @ApiOkResponse({ type: RecordPageBody })
+  @ApiErrors(400)
+  async list(@CurrentCaller() caller: Caller, @Query() query: RecordsQuery): Promise<RecordPageBody> {
+    const { total, records } = await this.records.list(caller, query);
+    return {
+      total,
+      page: query.page,
+      limit: query.limit,
+      data: records.map((record) => RecordBody.of(record)),
+    };
+  }
+
+  @Get(':id')
+  @Access('sync:read')
+  @ApiOperation({ summary: 'Fetch a single record' })
+  @ApiRecordId()
+  @ApiHeader({ name: 'If-None-Match', required: false, description: 'ETag of the copy that the client has.' })
+  @ApiOkResponse({ type: RecordBody, headers: ETAG_HEADER })
+  @ApiResponse({ status: 304, description: 'The record still has the ETag in If-None-Match.' })
+  @ApiErrors(400, 404)
+  async get(
+    @CurrentCaller() caller: Caller,
+    @Param('id', ParseUuid) id: string,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RecordBody | undefined> {
+    const record = await this.records.get(caller, id);
+    const body = respond(reply, record);
+    if (!isNotModified(request, record.etag)) return body;
+    void reply.status(304);
+    return undefined;
+  }
+
+  @Post()
+  @Access('sync:write')
+  @ApiOperation({
+    summary: 'Create a record',
+    description: 'An admin may write for any developer; one that is unknown so far is created.',
+  })
+  @ApiCreatedResponse({
+    type: RecordBody,
+    headers: { ...ETAG_HEADER, Location: { description: 'URL of the record.', schema: { type: 'string' } } },
+  })
+  @ApiErrors(400, 409, 413, 415)
+  async create(
+    @CurrentCaller() caller: Caller,
+    @Body() dto: CreateRecordDto,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RecordBody> {
+    const record = await this.records.create(caller, dto);
+    void reply.header('Location', `${config.PUBLIC_URL}/${RECORDS}/${record.id}`);
+    return respond(reply, record);
+  }
+
+  @Patch(':id')
+  @Access('sync:write')
+  @ApiOperation({
+    summary: 'Update a record',
+    description:
+      'Replaces `data`, `status` and `metadata` where given; all other fields are immutable. A request that ' +
+      'changes nothing leaves `updatedAt` and the feed alone.',
+  })
+  @ApiRecordId()
+  @ApiIfMatch()
+  @ApiOkResponse({ type: RecordBody, headers: ETAG_HEADER })
+  @ApiErrors(400, 404, 412, 413, 415)
+  async update(
+    @CurrentCaller() caller: Caller,
+    @Param('id', ParseUuid) id: string,
+    @Body() dto: UpdateRecordDto,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RecordBody> {
+    return respond(reply, await this.records.update(caller, id, dto, ifMatch));
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @Access('sync:write')
+  @ApiOperation({ summary: 'Delete a record' })
+  @ApiRecordId()
+  @ApiIfMatch()
+  @ApiNoContentResponse({ description: 'Deleted.' })
+  @ApiErrors(400, 404, 412)
+  remove(
+    @CurrentCaller() caller: Caller,
+    @Param('id', ParseUuid) id: string,
+    @Headers('if-match') ifMatch: string | undefined,
+  ): Promise<void> {
+    return this.records.remove(caller, id, ifMatch);
+  }
+}
+
+function respond(reply: FastifyReply, record: SyncRecord): RecordBody {
+  void reply.header('ETag', record.etag);
+  return RecordBody.of(record);
+}

@@ -1,0 +1,146 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
+import {
+  DataSource,
+  type EntityManager,
+  type QueryDeepPartialEntity,
+  QueryFailedError,
+  Repository,
+} from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import type { Caller } from '../auth/caller.js';
+import { DevelopersService } from '../auth/developers.service.js';
+import { ApiError, forbidden, notFound } from '../common/api-error.js';
+import { assertIfMatch } from '../common/etag.js';
+import type { CreateRecordDto, RecordsQuery, UpdateRecordDto } from './record.dto.js';
+import { RECORD_KEY, SyncRecord } from './record.entity.js';
+
+/**
+ * The records API, and the only writer of `records`. Every write is one transaction that takes the owner's lock
+ * before it touches the record; the change event joins it through the subscriber.
+ */
+@Injectable()
+export class RecordsService {
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    @InjectRepository(SyncRecord) private readonly records: Repository<SyncRecord>,
+    private readonly developers: DevelopersService,
+  ) {}
+
+  async list(caller: Caller, query: RecordsQuery): Promise<{ total: number; records: SyncRecord[] }> {
+    const { developerId, resourceType, status, limit, page } = query;
+    if (developerId !== undefined) caller.assertActsFor(developerId);
+    let owner = caller.isAdmin ? undefined : caller.developer;
+    if (caller.isAdmin && developerId !== undefined) {
+      owner = await this.developers.find(developerId);
+      if (!owner) return { total: 0, records: [] };
+    }
+    const [records, total] = await this.records.findAndCount({
+      where: {
+        ...(owner && { ownerId: owner.id }),
+        ...(resourceType !== undefined && { resourceType }),
+        ...(status !== undefined && { status }),
+      },
+      order: { itemId: 'ASC' },
+      take: limit,
+      skip: (page - 1) * limit,
+    });
+    return { total, records };
+  }
+
+  /** @throws ApiError 403 for another developer's record, 404 for none */
+  async get(caller: Caller, id: string): Promise<SyncRecord> {
+    return this.assertReadable(caller, await this.records.findOneBy({ id }), `record ${id}`);
+  }
+
+  /** The record behind an item page of the feed. */
+  async getItem(caller: Caller, itemId: number): Promise<SyncRecord> {
+    return this.assertReadable(caller, await this.records.findOneBy({ itemId }), `item ${itemId}`);
+  }
+
+  /** @throws ApiError 403 for another developer's library, 409 for a key that exists */
+  async create(caller: Caller, dto: CreateRecordDto): Promise<SyncRecord> {
+    caller.assertActsFor(dto.developerId);
+    const owner = await this.developers.findOrCreate(dto.developerId);
+    // Not `create()`, which copies `data` and loses a member called __proto__ on the way.
+    const record = Object.assign(new SyncRecord(), {
+      ownerId: owner.id,
+      id: uuidv7(),
+      developerId: dto.developerId,
+      resourceType: dto.resourceType,
+      resourceKey: dto.resourceKey,
+      data: dto.data,
+      metadata: dto.metadata ?? {},
+      status: dto.status ?? 'ACTIVE',
+      lastSyncedAt: null,
+    } satisfies Partial<SyncRecord>);
+    try {
+      // The subscriber takes the owner's lock with its tick, before the record is inserted.
+      await this.dataSource.transaction((manager) =>
+        manager.insert(SyncRecord, record as QueryDeepPartialEntity<SyncRecord>),
+      );
+    } catch (error) {
+      if (isDuplicateKey(error)) {
+        throw new ApiError(
+          409,
+          'conflict',
+          'Conflict',
+          'A record with this developerId, resourceType and resourceKey exists already.',
+        );
+      }
+      throw error;
+    }
+    return record;
+  }
+
+  /** @throws ApiError 403, 404, 412 */
+  async update(caller: Caller, id: string, dto: UpdateRecordDto, ifMatch?: string): Promise<SyncRecord> {
+    return this.dataSource.transaction(async (manager) => {
+      const record = await this.lockRecord(manager, caller, id);
+      assertIfMatch(ifMatch, record.etag);
+      if (dto.data !== undefined) record.data = dto.data;
+      if (dto.status !== undefined) record.status = dto.status;
+      if (dto.metadata !== undefined) record.metadata = dto.metadata;
+      // Writes, and announces, nothing when nothing has changed.
+      return manager.save(SyncRecord, record);
+    });
+  }
+
+  /** @throws ApiError 403, 404, 412 */
+  async remove(caller: Caller, id: string, ifMatch?: string): Promise<void> {
+    await this.dataSource.transaction(async (manager) => {
+      const record = await this.lockRecord(manager, caller, id);
+      assertIfMatch(ifMatch, record.etag);
+      await manager.remove(SyncRecord, record);
+    });
+  }
+
+  /** A record of which this transaction is the only writer until it ends. */
+  private async lockRecord(manager: EntityManager, caller: Caller, id: string): Promise<SyncRecord> {
+    const ownerId = caller.isAdmin
+      ? (await manager.findOne(SyncRecord, { select: { ownerId: true, itemId: true }, where: { id } }))
+          ?.ownerId
+      : caller.developer?.id;
+    if (ownerId !== undefined) {
+      await this.developers.lock(manager, ownerId);
+      const record = await manager.findOneBy(SyncRecord, { ownerId, id });
+      if (record) return record;
+    }
+    this.assertReadable(caller, await manager.findOneBy(SyncRecord, { id }), `record ${id}`);
+    throw notFound(`There is no record ${id}.`);
+  }
+
+  private assertReadable(caller: Caller, record: SyncRecord | null, name: string): SyncRecord {
+    if (!record) throw notFound(`There is no ${name}.`);
+    if (!caller.isAdmin && record.ownerId !== caller.developer?.id) {
+      throw forbidden(`You have no access to ${name}.`);
+    }
+    return record;
+  }
+}
+
+function isDuplicateKey(error: unknown): boolean {
+  if (!(error instanceof QueryFailedError)) return false;
+  const { code, constraint } = error.driverError as { code?: string; constraint?: string };
+  return code === '23505' && constraint === RECORD_KEY;
+}

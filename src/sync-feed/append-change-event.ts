@@ -1,0 +1,58 @@
+import type { EntityManager } from 'typeorm';
+import type { Action } from './change-event.entity.js';
+
+/**
+ * Takes the next tick of a feed and writes a change at it, in one statement.
+ *
+ * The clock is the developer's row: the UPDATE holds its lock until the transaction ends, so within a feed the order
+ * of ticks is the order of commits, and nobody can read a tick while an earlier one may still appear. A tick is
+ * the wall clock in whole milliseconds, or 1 ms after the last tick where that is not ahead: unique, and a wall clock
+ * that steps back cannot reorder anything. (clock_timestamp() and not now(): the latter is the start of the
+ * transaction, long past for one that waited for the lock.)
+ *
+ * An item that has no id yet gets one here, so that ids of a library, too, follow the order of commits.
+ *
+ * $1 feed, $2 action, $3 item type, $4 asset, $5 item id or null, $6 owner of the item
+ */
+const APPEND = `
+  WITH tick AS (
+    UPDATE developers
+    SET feed_clock = greatest(date_trunc('milliseconds', clock_timestamp()), feed_clock + interval '1 millisecond')
+    WHERE id = $1
+    RETURNING id, feed_clock
+  )
+  INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id)
+  SELECT id, feed_clock, $2, $3, $4, coalesce($5::bigint, nextval('item_ids')), $6
+  FROM tick
+  RETURNING datetime, item_id AS "itemId"`;
+
+export interface Change {
+  feedId: number;
+  action: Action;
+  itemType: string;
+  asset: string;
+  /** Undefined for an item that is being created. */
+  itemId: number | undefined;
+  itemUserId: number;
+}
+
+/**
+ * @param manager of the transaction that makes the change
+ * @returns the tick, and the item's id
+ */
+export async function appendChangeEvent(
+  manager: EntityManager,
+  change: Change,
+): Promise<{ datetime: Date; itemId: number }> {
+  const { feedId, action, itemType, asset, itemId, itemUserId } = change;
+  const [event] = await manager.query<{ datetime: Date; itemId: string }[]>(APPEND, [
+    feedId,
+    action,
+    itemType,
+    asset,
+    itemId ?? null,
+    itemUserId,
+  ]);
+  if (!event) throw new Error(`developer ${feedId} has no row`);
+  return { datetime: event.datetime, itemId: Number(event.itemId) };
+}

@@ -1,0 +1,53 @@
+import { ApiError } from '../common/api-error.js';
+
+// RFC 3339, section 5.6. A space where the sign of the offset belongs is a `+` that nobody escaped.
+const SINCE =
+  /^(\d{4})-(\d\d)-(\d\d)(?:[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+\- ])(\d\d):(\d\d))?)?$/;
+
+const MINUTE = 60_000;
+
+/** What four digits of a year can say; an offset may lead beyond it. */
+const FIRST = Date.parse('0000-01-01T00:00:00Z');
+const LAST = Date.parse('9999-12-31T23:59:59.999Z');
+
+const invalidSince = () =>
+  new ApiError(
+    400,
+    'invalid_since',
+    'Invalid since parameter format',
+    'Expected ISO8601 datetime format (e.g., 2024-09-01T00:00:00Z)',
+  );
+
+/**
+ * The `since` of a sync request as milliseconds since 1970. Digits beyond the millisecond are cut off, which changes
+ * nothing: events have whole milliseconds, so `datetime > since` holds for the same ones.
+ *
+ * Accepts RFC 3339 with `Z` or any offset and any fraction; a date alone means midnight, no offset means UTC.
+ *
+ * @param since the query parameter as parsed: a list when it was repeated
+ * @throws ApiError 422 when it is missing or empty, 400 when it is anything else (spec/sync-endpoint.md)
+ */
+export function parseSince(since: unknown): number {
+  if (since === undefined || since === '') {
+    throw new ApiError(422, 'missing_parameter', 'Missing required parameter: since');
+  }
+  const match = typeof since === 'string' ? SINCE.exec(since) : null;
+  if (!match) throw invalidSince();
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map((digits) => Number(digits ?? 0));
+  const [fraction = '', sign, offsetHours = '0', offsetMinutes = '0'] = match.slice(7);
+  const milliseconds = Number(fraction.slice(0, 3).padEnd(3, '0'));
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  date.setUTCHours(hour, minute, second, milliseconds);
+  // A date that does not exist (30 February, 24:00, a leap second) rolls over into another one.
+  const isReal =
+    date.getUTCMonth() === month - 1 &&
+    date.getUTCDate() === day &&
+    date.getUTCHours() === hour &&
+    date.getUTCMinutes() === minute &&
+    date.getUTCSeconds() === second;
+  if (!isReal || Number(offsetHours) > 23 || Number(offsetMinutes) > 59) throw invalidSince();
+  const offset = (Number(offsetHours) * 60 + Number(offsetMinutes)) * MINUTE;
+  const instant = date.getTime() + (sign === '-' ? offset : -offset);
+  return Math.min(Math.max(instant, FIRST), LAST);
+}

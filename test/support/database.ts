@@ -1,0 +1,38 @@
+import { randomBytes } from 'node:crypto';
+import { cp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+
+export interface TestDatabase {
+  /** The settings that make a server use this database. */
+  env: { DATABASE_URL: string; DATA_DIR: string };
+  drop: () => Promise<void>;
+}
+
+/** Is there a server, and so real concurrency? Otherwise everything shares one embedded session. */
+export const isServer = process.env.TEST_DATABASE_URL !== undefined;
+
+/** A migrated, empty database for one test file. */
+export async function createDatabase(): Promise<TestDatabase> {
+  const name = `${process.env.TEST_DATABASE_NAME ?? 'db'}_${randomBytes(6).toString('hex')}`;
+  const DATA_DIR = join(process.env.TEST_DIRECTORY!, name);
+  if (!isServer) {
+    await cp(join(process.env.TEST_DIRECTORY!, 'template'), DATA_DIR, { recursive: true });
+    return {
+      env: { DATABASE_URL: '', DATA_DIR },
+      drop: () => rm(DATA_DIR, { recursive: true, force: true }),
+    };
+  }
+  const admin = async (sql: string) => {
+    const client = new pg.Client({ connectionString: process.env.TEST_DATABASE_URL });
+    await client.connect();
+    await client.query(sql).finally(() => client.end());
+  };
+  await admin(`CREATE DATABASE ${name} TEMPLATE ${process.env.TEST_DATABASE_NAME}`);
+  const url = new URL(process.env.TEST_DATABASE_URL!);
+  url.pathname = `/${name}`;
+  return {
+    env: { DATABASE_URL: url.href, DATA_DIR },
+    drop: () => admin(`DROP DATABASE ${name} WITH (FORCE)`),
+  };
+}

@@ -1,0 +1,37 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+
+const MIGRATE = `
+  const { default: dataSource } = await import('./dist/ormconfig.js');
+  await dataSource.initialize();
+  await dataSource.migrate();
+  await dataSource.destroy();`;
+
+/**
+ * Migrates one database, of which every test file gets a copy of its own: a database on the server of
+ * TEST_DATABASE_URL, or else an embedded one. What the copies need to know is left in the environment.
+ */
+export default async function globalSetup(): Promise<void> {
+  const work = mkdtempSync(join(tmpdir(), 'tidemark-test-'));
+  process.env.TEST_DIRECTORY = work;
+  process.env.TEST_SEED ??= String(Math.floor(Math.random() * 2 ** 31));
+  console.log(`\nTEST_SEED=${process.env.TEST_SEED}`);
+
+  const env: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: '', DATA_DIR: join(work, 'template') };
+  delete env.DATABASE_URL;
+  const server = process.env.TEST_DATABASE_URL;
+  if (server) {
+    process.env.TEST_DATABASE_NAME = `tidemark_test_${process.pid}`;
+    const url = new URL(server);
+    url.pathname = `/${process.env.TEST_DATABASE_NAME}`;
+    env.DATABASE_URL = url.href;
+    const client = new pg.Client({ connectionString: server });
+    await client.connect();
+    await client.query(`CREATE DATABASE ${process.env.TEST_DATABASE_NAME}`);
+    await client.end();
+  }
+  execFileSync(process.execPath, ['--input-type=module', '-e', MIGRATE], { env, stdio: 'inherit' });
+}
