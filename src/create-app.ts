@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AppModule } from './app.module.js';
+import { invalidRequest } from './common/api-error.js';
 import { ApiErrorFilter, toApiError } from './common/api-error.filter.js';
 import { parseJsonBody } from './common/json-body.js';
 import { logger, NestLogger } from './common/logger.js';
@@ -29,6 +30,8 @@ export async function createApp(): Promise<NestFastifyApplication> {
     },
     // While the server drains, requests on open connections are still served; each connection then closes.
     return503OnClosing: false,
+    // Node would refuse a request without Host with an empty body; the hook below does it with ours.
+    http: { requireHostHeader: false },
     routerOptions: { maxParamLength: 2_000 },
     // What Fastify refuses before any route is found, such as a URL with a broken escape.
     frameworkErrors: (error: unknown, _request: FastifyRequest, reply: FastifyReply) => {
@@ -57,6 +60,12 @@ export async function createApp(): Promise<NestFastifyApplication> {
     abortOnError: false,
   });
   const fastify = app.getHttpAdapter().getInstance();
+  // `Expect` with anything but 100-continue may be ignored (RFC 9110, section 10.1.1); Node's 417 has no body.
+  fastify.server.on('checkExpectation', (request, response) =>
+    fastify.server.emit('request', request, response),
+  );
+  // JSON alone: Fastify's own parser of text/plain would turn a 415 into a 400.
+  fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {
       done(null, parseJsonBody(body as Buffer));
@@ -66,6 +75,9 @@ export async function createApp(): Promise<NestFastifyApplication> {
   });
   fastify.addHook('onRequest', async (request, reply) => {
     void reply.header('X-Request-Id', request.id);
+    if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
+      throw invalidRequest('The Host header is missing.');
+    }
   });
   fastify.addHook('onResponse', async (request, reply) => {
     logger.info(
@@ -103,11 +115,17 @@ export async function createApp(): Promise<NestFastifyApplication> {
   return app;
 }
 
-/** Starts to listen. From then on PUBLIC_URL is known, set or not. */
-export async function listen(app: NestFastifyApplication): Promise<void> {
+/**
+ * Starts to listen. From then on PUBLIC_URL is known, set or not.
+ *
+ * @returns the URL of this server on this machine
+ */
+export async function listen(app: NestFastifyApplication): Promise<string> {
   await app.listen(config.PORT, config.HOST);
   const { port } = app.getHttpServer().address() as AddressInfo;
   const isAnyAddress = ['0.0.0.0', '::', ''].includes(config.HOST);
   const host = isAnyAddress ? 'localhost' : config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
-  config.PUBLIC_URL ??= `http://${host}:${port}`;
+  const url = `http://${host}:${port}`;
+  config.PUBLIC_URL ??= url;
+  return url;
 }

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { loadAdminKey } from './auth/admin-key.js';
 
 if (existsSync('.env')) process.loadEnvFile('.env');
 
@@ -8,12 +9,12 @@ try {
   // Imported only now: the settings are read from the environment when their module is loaded.
   const { config } = await import('./config.js');
   const { logger } = await import('./common/logger.js');
-  const { loadAdminKey } = await import('./auth/admin-key.js');
+  const adminKeys = await import('./auth/admin-key.js');
   const { createApp, listen } = await import('./create-app.js');
 
   const isEmbedded = config.DATABASE_URL === undefined;
   const adminKey =
-    isEmbedded && config.ADMIN_API_KEY === undefined ? loadAdminKey(config.DATA_DIR) : undefined;
+    isEmbedded && config.ADMIN_API_KEY === undefined ? adminKeys.loadAdminKey(config.DATA_DIR) : undefined;
   config.ADMIN_API_KEY ??= adminKey?.key;
 
   const app = await createApp();
@@ -29,35 +30,32 @@ try {
   };
   for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => void stop(signal));
 
-  const url = config.PUBLIC_URL;
-  const keyPlace = adminKey && resolve(adminKey.path);
-  const lines = [
-    '',
-    `  Tidemark serves ${url}   docs: ${url}/docs`,
-    `  Database: ${isEmbedded ? `embedded, in ${resolve(config.DATA_DIR)}` : 'DATABASE_URL'}`,
-    `  Admin key: ${
-      !adminKey
-        ? 'ADMIN_API_KEY'
-        : adminKey.isNew
-          ? `${adminKey.key}   (shown once; kept in ${keyPlace})`
-          : keyPlace
-    }`,
-  ];
-  if (adminKey) {
-    lines.push(
-      '',
-      '  Try it:',
-      `  curl -X POST ${url}/api/v1/sync/records -H "Authorization: Bearer $(cat '${keyPlace}')" \\`,
-      `    -H 'Content-Type: application/json' \\`,
-      `    -d '{"developerId":"dev-1","resourceType":"ROUTE","resourceKey":"hello","data":{"km":42}}'`,
-    );
-  } else if (config.ADMIN_API_KEY === undefined) {
+  if (config.ADMIN_API_KEY === undefined) {
     logger.warn(
       'ADMIN_API_KEY is not set: only existing sync:admin keys and tokens can administer this server',
     );
   }
-  console.log(lines.join('\n') + '\n');
+  if (isEmbedded) greet(config.PUBLIC_URL!, resolve(config.DATA_DIR), adminKey);
+  else logger.info({ url: config.PUBLIC_URL, docs: `${config.PUBLIC_URL}/docs` }, 'serving');
 } catch (error) {
   console.error(`Tidemark cannot start: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1);
+}
+
+/** For the person who has just typed `npm start`. With a server of its own, PostgreSQL's operator reads the log. */
+function greet(url: string, dataDir: string, adminKey: ReturnType<typeof loadAdminKey> | undefined): void {
+  const lines = ['', `  Tidemark serves ${url}   docs: ${url}/docs`, `  Database: embedded, in ${dataDir}`];
+  if (!adminKey) lines.push('  Admin key: ADMIN_API_KEY');
+  else {
+    const path = resolve(adminKey.path);
+    lines.push(
+      `  Admin key: ${adminKey.isNew ? `${adminKey.key}   (shown once; kept in ${path})` : path}`,
+      '',
+      '  Try it:',
+      `  curl -X POST ${url}/api/v1/sync/records -H "Authorization: Bearer $(cat '${path}')" \\`,
+      `    -H 'Content-Type: application/json' \\`,
+      `    -d '{"developerId":"dev-1","resourceType":"ROUTE","resourceKey":"hello","data":{"km":42}}'`,
+    );
+  }
+  console.log(lines.join('\n') + '\n');
 }

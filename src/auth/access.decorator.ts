@@ -1,6 +1,7 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
-import { ApiBearerAuth, ApiResponse } from '@nestjs/swagger';
-import { ErrorBody } from '../common/api-error.js';
+import { ApiBearerAuth, ApiSecurity } from '@nestjs/swagger';
+import { ApiError, forbidden } from '../common/api-error.js';
+import { ApiErrorExamples } from '../common/api-errors.decorator.js';
 import type { Caller, Scope } from './caller.js';
 
 export const ACCESS = 'access';
@@ -13,27 +14,22 @@ export const Access = (scope: Scope) =>
   applyDecorators(
     SetMetadata<string, AccessRule>(ACCESS, scope),
     ApiBearerAuth('bearer'),
-    ApiResponse({
-      status: 401,
-      type: ErrorBody,
-      description: 'Missing, malformed, expired or revoked API key or token.',
-      example: { error: 'Authentication required', code: 'authentication_required' },
-      headers: { 'WWW-Authenticate': { description: 'RFC 6750', schema: { type: 'string' } } },
-    }),
-    ApiResponse({
-      status: 403,
-      type: ErrorBody,
-      description: `The credential lacks scope ${scope}, or belongs to another developer.`,
-      example: {
-        error: 'Forbidden',
-        details: 'This credential belongs to another developer.',
-        code: 'forbidden',
-      },
-    }),
+    ApiErrorExamples(
+      new ApiError(401, 'authentication_required', 'Authentication required'),
+      new ApiError(
+        401,
+        'invalid_token',
+        'Authentication required',
+        'The API key is unknown, expired or revoked.',
+      ),
+      new ApiError(403, 'insufficient_scope', 'Forbidden', `This needs scope ${scope}.`),
+      ...(scope === 'sync:admin' ? [] : [forbidden('This credential belongs to another developer.')]),
+    ),
   );
 
 /** A route without authentication. */
-export const Public = () => SetMetadata<string, AccessRule>(ACCESS, 'public');
+export const Public = () =>
+  applyDecorators(SetMetadata<string, AccessRule>(ACCESS, 'public'), ApiSecurity({}));
 
 /** The authenticated caller of the request. */
 export const CurrentCaller = createParamDecorator(

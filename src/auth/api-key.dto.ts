@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsISO8601 } from 'class-validator';
+import { ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsISO8601, IsRFC3339 } from 'class-validator';
 import { PageBody, PageQuery } from '../common/page.dto.js';
 import { IsOptionalField, IsText } from '../common/validation.js';
 import type { ApiKey } from './api-key.entity.js';
@@ -15,7 +15,14 @@ export class CreateApiKeyDto {
   @IsText(1, 255)
   developerId: string;
 
-  @ApiProperty({ enum: SCOPES, isArray: true, example: ['sync:read', 'sync:write'] })
+  @ApiProperty({
+    enum: SCOPES,
+    isArray: true,
+    minItems: 1,
+    uniqueItems: true,
+    description: 'What the key may do. `sync:admin` may do everything, for every developer.',
+    example: ['sync:read', 'sync:write'],
+  })
   @IsArray()
   @ArrayNotEmpty()
   @ArrayUnique()
@@ -38,12 +45,14 @@ export class CreateApiKeyDto {
     example: '2030-01-01T00:00:00Z',
   })
   @IsOptionalField()
+  // The first knows that February has no 30th, the second that a time without offset could mean any time zone.
   @IsISO8601({ strict: true, strictSeparator: true })
+  @IsRFC3339()
   expiresAt?: string;
 }
 
 export class ApiKeysQuery extends PageQuery {
-  @ApiPropertyOptional({ description: 'Only the keys of this developer.' })
+  @ApiPropertyOptional({ description: 'Only the keys of this developer.', minLength: 1, maxLength: 255 })
   @IsOptionalField()
   @IsText(1, 255)
   developerId?: string;
@@ -51,31 +60,62 @@ export class ApiKeysQuery extends PageQuery {
 
 /** A key as it can be seen after its creation. */
 export class ApiKeyBody {
-  @ApiProperty({ format: 'uuid' })
+  @ApiProperty({
+    format: 'uuid',
+    description: 'Names the key when it is revoked.',
+    example: '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d',
+  })
   id: string;
 
-  @ApiProperty({ example: 'dev-789' })
+  @ApiProperty({ description: 'The developer that the key acts for.', example: 'dev-789' })
   developerId: string;
 
-  @ApiProperty({ type: String, nullable: true, example: 'laptop' })
+  @ApiProperty({ type: String, nullable: true, description: 'What the key is for.', example: 'laptop' })
   name: string | null;
 
   @ApiProperty({ description: 'The first characters of the key.', example: 'tdm_4fQz91xB' })
   prefix: string;
 
-  @ApiProperty({ enum: SCOPES, isArray: true, example: ['sync:read', 'sync:write'] })
+  @ApiProperty({
+    enum: SCOPES,
+    isArray: true,
+    description: 'What the key may do.',
+    example: ['sync:read', 'sync:write'],
+  })
   scopes: Scope[];
 
-  @ApiProperty({ format: 'date-time' })
+  @ApiProperty({
+    format: 'date-time',
+    description: 'When the key was created.',
+    example: '2025-01-15T09:00:00.000Z',
+  })
   createdAt: string;
 
-  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description: 'When the key stops working; null: never.',
+    example: '2030-01-01T00:00:00.000Z',
+  })
   expiresAt: string | null;
 
-  @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'To the minute.' })
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description: 'The last use, to the minute; null: not used so far.',
+    example: '2025-12-01T10:00:00.000Z',
+  })
   lastUsedAt: string | null;
 
-  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description: 'When the key was revoked; null: it is not.',
+    example: null,
+  })
   revokedAt: string | null;
 
   static of(key: ApiKey): ApiKeyBody {
@@ -102,6 +142,6 @@ export class CreatedApiKeyBody extends ApiKeyBody {
 }
 
 export class ApiKeyPageBody extends PageBody {
-  @ApiProperty({ type: ApiKeyBody, isArray: true })
+  @ApiProperty({ type: ApiKeyBody, isArray: true, description: 'The keys of this page.' })
   data: ApiKeyBody[];
 }

@@ -10,11 +10,12 @@ export class ApiKey {
   id: string;
 
   @ManyToOne(() => Developer, { nullable: false })
-  @JoinColumn({ name: 'owner_id' })
+  @JoinColumn({ name: 'owner_id', foreignKeyConstraintName: 'api_keys_owner' })
+  @Index('api_keys_owner_id')
   developer: Developer;
 
   /** SHA-256 of the key. */
-  @Index({ unique: true })
+  @Index('api_keys_hash', { unique: true })
   @Column('bytea')
   hash: Buffer;
 

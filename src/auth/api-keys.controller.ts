@@ -7,6 +7,7 @@ import {
   ApiParam,
   ApiTags,
 } from '@nestjs/swagger';
+import { invalidRequest, notFound } from '../common/api-error.js';
 import { ApiErrors } from '../common/api-errors.decorator.js';
 import { ParseUuid } from '../common/parse-uuid.pipe.js';
 import { Access } from './access.decorator.js';
@@ -24,16 +25,16 @@ export class ApiKeysController {
     summary: 'Create an API key',
     description: 'The answer is the only place where the key is shown.',
   })
-  @ApiCreatedResponse({ type: CreatedApiKeyBody })
-  @ApiErrors(400, 413, 415)
+  @ApiCreatedResponse({ type: CreatedApiKeyBody, description: 'The new key, with the key itself.' })
+  @ApiErrors(invalidRequest('developerId is required; property color should not exist'), 413, 415)
   create(@Body() dto: CreateApiKeyDto): Promise<CreatedApiKeyBody> {
     return this.apiKeys.create(dto);
   }
 
   @Get()
   @ApiOperation({ summary: 'List API keys', description: 'Revoked and expired ones included, oldest first.' })
-  @ApiOkResponse({ type: ApiKeyPageBody })
-  @ApiErrors(400)
+  @ApiOkResponse({ type: ApiKeyPageBody, description: 'One page of keys, without the keys themselves.' })
+  @ApiErrors(invalidRequest('limit must be at most 100'))
   list(@Query() query: ApiKeysQuery): Promise<ApiKeyPageBody> {
     return this.apiKeys.list(query);
   }
@@ -44,9 +45,12 @@ export class ApiKeysController {
     summary: 'Revoke an API key',
     description: 'Takes effect at once in the process that answers, and within 5 seconds in all others.',
   })
-  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiParam({ name: 'id', format: 'uuid', description: 'The `id` of the key.' })
   @ApiNoContentResponse({ description: 'Revoked, now or before.' })
-  @ApiErrors(400, 404)
+  @ApiErrors(
+    invalidRequest('The id in the URL must be a UUID.'),
+    notFound('There is no API key 0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d.'),
+  )
   revoke(@Param('id', ParseUuid) id: string): Promise<void> {
     return this.apiKeys.revoke(id);
   }

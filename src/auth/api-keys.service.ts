@@ -103,19 +103,17 @@ export class ApiKeysService {
     }
   }
 
+  /** The key with this hash, unless revoked. */
   private async load(hash: Buffer): Promise<ApiKey | undefined> {
-    const key = await this.keys.findOne({ where: { hash }, relations: { developer: true } });
-    if (!key || key.revokedAt) return undefined;
+    // Before the key is read: however long this waits for a connection, what is then kept for REVOCATION_DELAY is new.
     await this.keys
       .createQueryBuilder()
       .update({ lastUsedAt: () => 'clock_timestamp()' })
-      .where(
-        "id = :id AND (last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '1 minute')",
-        {
-          id: key.id,
-        },
-      )
+      .where('hash = :hash AND revoked_at IS NULL', { hash })
+      .andWhere('(expires_at IS NULL OR expires_at > clock_timestamp())')
+      .andWhere("(last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '1 minute')")
       .execute();
-    return key;
+    const key = await this.keys.findOne({ where: { hash }, relations: { developer: true } });
+    return key && !key.revokedAt ? key : undefined;
   }
 }

@@ -1,6 +1,13 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
-import { createLocalJWKSet, createRemoteJWKSet, decodeProtectedHeader, errors } from 'jose';
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  customFetch,
+  decodeProtectedHeader,
+  errors,
+  type FetchImplementation,
+} from 'jose';
 import { KeyObject, type webcrypto } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { ExtractJwt, Strategy } from 'passport-jwt';
@@ -18,6 +25,9 @@ interface AccessTokenClaims {
 }
 
 const ALGORITHMS = ['RS256', 'ES256'] as const;
+
+/** Between two requests for the issuer's keys, in ms. */
+const RETRY_DELAY = 1_000;
 
 /** jose's answers to a token that no key of the set can have signed; anything else is a fault of the set. */
 const NO_KEY = [
@@ -63,10 +73,28 @@ type KeySet = (header: { alg: string }) => Promise<webcrypto.CryptoKey>;
 
 let keySet: KeySet | undefined;
 
+let askedAt = -Infinity;
+
+/** jose waits between requests that succeed. Without this, every token would ask an issuer that is down once more. */
+const fetchKeys: FetchImplementation = async (url, options) => {
+  if (performance.now() < askedAt + RETRY_DELAY) throw new Error('the issuer was asked a moment ago');
+  askedAt = performance.now();
+  return fetch(url, options);
+};
+
 /** The issuer's keys: a file is read once, a URL when a token needs it (at most every 30 s) and every 10 minutes. */
-async function loadKeySet(url: URL): Promise<KeySet> {
-  if (url.protocol === 'file:') return createLocalJWKSet(JSON.parse(await readFile(url, 'utf8')));
-  return createRemoteJWKSet(url, { timeoutDuration: 5_000, cooldownDuration: 30_000, cacheMaxAge: 600_000 });
+async function getKeySet(): Promise<KeySet> {
+  const url = new URL(config.JWT_JWKS_URL!);
+  // Of a URL without waiting: tokens that come at once share one set, and so one request.
+  return (keySet ??=
+    url.protocol === 'file:'
+      ? createLocalJWKSet(JSON.parse(await readFile(url, 'utf8')))
+      : createRemoteJWKSet(url, {
+          timeoutDuration: 5_000,
+          cooldownDuration: 30_000,
+          cacheMaxAge: 600_000,
+          [customFetch]: fetchKeys,
+        }));
 }
 
 /**
@@ -83,8 +111,8 @@ async function findKey(token: string): Promise<string | undefined> {
   }
   if (!(ALGORITHMS as readonly unknown[]).includes(header.alg)) return undefined;
   try {
-    keySet ??= await loadKeySet(new URL(config.JWT_JWKS_URL!));
-    const key = KeyObject.from(await keySet(header as { alg: string }));
+    const keys = await getKeySet();
+    const key = KeyObject.from(await keys(header as { alg: string }));
     return key.export({ type: 'spki', format: 'pem' }) as string;
   } catch (error) {
     if (NO_KEY.some((known) => error instanceof known)) return undefined;

@@ -1,12 +1,14 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { STATUS_CODES } from 'node:http';
 import { QueryFailedError } from 'typeorm';
 import { ApiError, type ErrorCode, serviceUnavailable } from './api-error.js';
 
-/** What a status means when only the framework, not our code, said it. */
+/** What a status means when only the framework, not our code, said it; other 4xx go by their standard names. */
 const FRAMEWORK_ERRORS: Record<number, [ErrorCode, string]> = {
   400: ['invalid_request', 'Invalid request'],
   404: ['not_found', 'Not found'],
+  412: ['precondition_failed', 'Precondition failed'],
   413: ['payload_too_large', 'Payload too large'],
   414: ['invalid_request', 'URI too long'],
   415: ['unsupported_media_type', 'Unsupported media type'],
@@ -36,8 +38,13 @@ export function toApiError(exception: unknown): ApiError {
     exception instanceof HttpException
       ? exception.getStatus()
       : (exception as { statusCode?: number } | undefined)?.statusCode;
-  const known = status === undefined ? undefined : FRAMEWORK_ERRORS[status];
-  if (status !== undefined && known) return new ApiError(status, ...known);
+  if (status !== undefined && status >= 400 && status < 500) {
+    const [code, text] = FRAMEWORK_ERRORS[status] ?? [
+      'invalid_request',
+      STATUS_CODES[status] ?? 'Invalid request',
+    ];
+    return new ApiError(status, code, text);
+  }
   if (isDatabaseUnavailable(exception)) return serviceUnavailable('The database cannot be reached.');
   return new ApiError(500, 'internal_error', 'Internal server error');
 }

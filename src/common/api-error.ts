@@ -2,32 +2,37 @@ import { HttpException } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 
 /** Stable, machine-readable reason of an error. Clients may rely on these; docs/errors.md lists them. */
-export type ErrorCode =
-  | 'invalid_request'
-  | 'invalid_json'
-  | 'invalid_since'
-  | 'authentication_required'
-  | 'invalid_token'
-  | 'insufficient_scope'
-  | 'forbidden'
-  | 'not_found'
-  | 'conflict'
-  | 'precondition_failed'
-  | 'payload_too_large'
-  | 'unsupported_media_type'
-  | 'missing_parameter'
-  | 'internal_error'
-  | 'service_unavailable';
+export const ERROR_CODES = [
+  'invalid_request',
+  'invalid_json',
+  'invalid_since',
+  'authentication_required',
+  'invalid_token',
+  'insufficient_scope',
+  'forbidden',
+  'not_found',
+  'conflict',
+  'precondition_failed',
+  'payload_too_large',
+  'unsupported_media_type',
+  'missing_parameter',
+  'internal_error',
+  'service_unavailable',
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /** The one body of every error answer. */
 export class ErrorBody {
   @ApiProperty({ description: 'What went wrong, for people.', example: 'Invalid request' })
   error: string;
 
-  @ApiPropertyOptional({ description: 'Which part of the request, and what was expected.' })
+  @ApiPropertyOptional({
+    description: 'Which part of the request, and what was expected.',
+    example: 'resourceKey is required',
+  })
   details?: string;
 
-  @ApiProperty({ description: 'Stable reason for programs.', example: 'invalid_request' })
+  @ApiProperty({ enum: ERROR_CODES, description: 'Stable reason for programs.', example: 'invalid_request' })
   code: ErrorCode;
 }
 
@@ -41,6 +46,8 @@ export class ApiError extends HttpException {
     readonly headers: Record<string, string> = {},
   ) {
     super({ error, ...(details === undefined ? {} : { details }), code } satisfies ErrorBody, status);
+    // For the log; HttpException would make it "Api Error".
+    this.message = error;
   }
 }
 
@@ -50,6 +57,9 @@ export const invalidRequest = (details: string) =>
 export const forbidden = (details: string) => new ApiError(403, 'forbidden', 'Forbidden', details);
 
 export const notFound = (details: string) => new ApiError(404, 'not_found', 'Not found', details);
+
+export const missingParameter = (name: string) =>
+  new ApiError(422, 'missing_parameter', `Missing required parameter: ${name}`);
 
 /** Retry-After is in seconds. */
 export const serviceUnavailable = (details: string) =>

@@ -1,64 +1,61 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiResponse } from '@nestjs/swagger';
-import { ErrorBody } from './api-error.js';
+import { ApiResponse, type ApiResponseExamples } from '@nestjs/swagger';
+import { type ApiError, ErrorBody, serviceUnavailable } from './api-error.js';
+import { toApiError } from './api-error.filter.js';
 
-const DOCUMENTED = {
-  400: {
-    description: 'Malformed or unknown parameters or fields, each of them named.',
-    example: {
-      error: 'Invalid request',
-      details: 'resourceKey is required; property color should not exist',
-      code: 'invalid_request',
-    },
-  },
-  404: {
-    description: 'There is no such thing.',
-    example: { error: 'Not found', details: 'There is no record 0192….', code: 'not_found' },
-  },
-  409: {
-    description: 'The combination of developerId, resourceType and resourceKey exists already.',
-    example: {
-      error: 'Conflict',
-      details: 'A record with this developerId, resourceType and resourceKey exists already.',
-      code: 'conflict',
-    },
-  },
-  412: {
-    description: 'The record has changed: it is no longer the version that If-Match names.',
-    example: {
-      error: 'Precondition failed',
-      details: 'The current version is "m4x".',
-      code: 'precondition_failed',
-    },
-  },
-  413: {
-    description: 'The body is larger than BODY_LIMIT.',
-    example: { error: 'Payload too large', code: 'payload_too_large' },
-  },
-  415: {
-    description: 'The body is not application/json.',
-    example: { error: 'Unsupported media type', code: 'unsupported_media_type' },
-  },
-  422: {
-    description: 'A required parameter is missing.',
-    example: { error: 'Missing required parameter: since', code: 'missing_parameter' },
-  },
-  500: {
-    description: 'Unexpected server-side issue.',
-    example: { error: 'Internal server error', code: 'internal_error' },
-  },
-  503: {
-    description: 'The database cannot be reached just now. Try again after Retry-After seconds.',
-    example: { error: 'Service unavailable', code: 'service_unavailable' },
-  },
-} as const;
+const DESCRIPTIONS: Record<number, string> = {
+  400: 'Malformed, missing or unknown parameters or fields, each of them named.',
+  401: 'Missing, malformed, expired or revoked API key or token.',
+  403: 'Valid authentication, but without the scope that this needs, or for another developer.',
+  404: 'There is no such thing.',
+  409: 'The combination of developerId, resourceType and resourceKey exists already.',
+  412: 'The record has changed: it is no longer the version that If-Match names.',
+  413: 'The body is larger than BODY_LIMIT (1 MiB unless configured).',
+  415: 'The body is not application/json.',
+  422: 'A required parameter is missing.',
+  500: 'Unexpected server-side issue.',
+  503: 'The database cannot be reached just now. Try again after Retry-After seconds.',
+};
 
-type DocumentedStatus = Exclude<keyof typeof DOCUMENTED, 500 | 503>;
+const HEADERS: Record<number, Record<string, string>> = {
+  401: { 'WWW-Authenticate': 'What is expected (RFC 6750).' },
+  403: { 'WWW-Authenticate': 'The scope that is missing, if it is that (RFC 6750).' },
+  503: { 'Retry-After': 'Seconds to wait.' },
+};
 
-/** Documents the error answers of a route; 500 and 503 can come from every one. */
-export const ApiErrors = (...statuses: DocumentedStatus[]) =>
-  applyDecorators(
-    ...[...statuses, 500 as const, 503 as const].map((status) =>
-      ApiResponse({ status, type: ErrorBody, ...DOCUMENTED[status] }),
+/** Headers of an answer, all of them text, by name and meaning. */
+export const documentHeaders = (headers: Record<string, string>) =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, description]) => [
+      name,
+      { description, schema: { type: 'string' as const } },
+    ]),
+  );
+
+/**
+ * Documents errors of a route: each by the very error that is thrown, or, for what the framework says by itself, by
+ * its status. Several errors of one status become several examples.
+ */
+export const ApiErrorExamples = (...errors: (ApiError | number)[]) => {
+  const examples: Record<number, Record<string, ApiResponseExamples>> = {};
+  for (const given of errors) {
+    const error = typeof given === 'number' ? toApiError({ statusCode: given }) : given;
+    const ofStatus = (examples[error.getStatus()] ??= {});
+    ofStatus[error.code] = { summary: error.details ?? error.message, value: error.getResponse() };
+  }
+  return applyDecorators(
+    ...Object.entries(examples).map(([status, ofStatus]) =>
+      ApiResponse({
+        status: Number(status),
+        type: ErrorBody,
+        description: DESCRIPTIONS[Number(status)],
+        headers: documentHeaders(HEADERS[Number(status)] ?? {}),
+        examples: ofStatus,
+      }),
     ),
   );
+};
+
+/** The same for all errors of a route but 401 and 403, which `@Access` knows; 500 and 503 can come from every one. */
+export const ApiErrors = (...errors: (ApiError | number)[]) =>
+  ApiErrorExamples(...errors, 500, serviceUnavailable('The database cannot be reached.'));

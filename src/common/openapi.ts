@@ -8,12 +8,17 @@ with one datetime.
 1. \`GET /api/v1/sync.json?since=1970-01-01T00:00:00Z\` returns the whole library as a list of changes.
 2. Store \`meta.rwgps_datetime\` and send it as the next \`since\`, or request \`meta.next_sync_url\` as it is.
 
-Every error has the same shape: \`{ "error": "…", "details": "…", "code": "…" }\`.
+To try it here: **Authorize** with an API key, create a record, then sync. The first start of a server shows its admin
+key; \`POST /api/v1/api-keys\` makes keys of developers.
+
+Every error has the same shape, \`{ "error": "…", "details": "…", "code": "…" }\`, and every answer an \`X-Request-Id\`
+that the server's log knows too.
 `;
 
 /** Generated from the decorated DTOs and controllers; `openapi.json` is the committed copy. */
 export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObject {
   const config = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
     .setTitle('Tidemark')
     .setDescription(DESCRIPTION.trim())
     .setVersion('1')
@@ -24,6 +29,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
       {
         type: 'http',
         scheme: 'bearer',
+        bearerFormat: 'API key or JWT',
         description:
           'An API key, or a JWT of the configured issuer. `Authorization: ApiKey <key>` works too.',
       },

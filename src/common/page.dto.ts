@@ -33,9 +33,9 @@ export class PageBody {
   @ApiProperty({ type: 'integer', example: 150, description: 'How many there are on all pages together.' })
   total: number;
 
-  @ApiProperty({ type: 'integer', example: 1 })
+  @ApiProperty({ type: 'integer', example: 1, description: 'The number of this page.' })
   page: number;
 
-  @ApiProperty({ type: 'integer', example: 50 })
+  @ApiProperty({ type: 'integer', example: 50, description: 'Maximum number of results per page.' })
   limit: number;
 }

@@ -1,5 +1,11 @@
-import { type ArgumentMetadata, type ValidationError, Injectable, ValidationPipe } from '@nestjs/common';
-import { Transform } from 'class-transformer';
+import {
+  type ArgumentMetadata,
+  type Type,
+  type ValidationError,
+  Injectable,
+  ValidationPipe,
+} from '@nestjs/common';
+import { instanceToPlain, plainToInstance, Transform } from 'class-transformer';
 import { IsInt, Max, Min, ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
 import { type ApiError, invalidRequest } from './api-error.js';
 import { isStorableText } from './json-body.js';
@@ -19,6 +25,17 @@ export function toValidationError(errors: ValidationError[]): ApiError {
   return invalidRequest(messages.join('; '));
 }
 
+/**
+ * A DTO of a body or a query. class-transformer sees the plain values only: it would copy the JSON objects, lose
+ * members of them on the way, and fail at one that has a member called `constructor`.
+ */
+function toInstance<T>(dto: Type<T>, plain: object): T {
+  const isNested = ([, value]: [string, unknown]) => typeof value === 'object' && value !== null;
+  const members = Object.entries(plain);
+  const instance = plainToInstance(dto, Object.fromEntries(members.filter((member) => !isNested(member))));
+  return Object.assign(instance as object, Object.fromEntries(members.filter(isNested))) as T;
+}
+
 /** The global pipe: a DTO class is the whole truth about a body or a query; anything else is refused by name. */
 @Injectable()
 export class RequestValidationPipe extends ValidationPipe {
@@ -29,6 +46,7 @@ export class RequestValidationPipe extends ValidationPipe {
       forbidNonWhitelisted: true,
       forbidUnknownValues: true,
       exceptionFactory: toValidationError,
+      transformerPackage: { plainToInstance: toInstance, classToPlain: instanceToPlain },
     });
   }
 
@@ -36,8 +54,18 @@ export class RequestValidationPipe extends ValidationPipe {
     if (metadata.type === 'body' && !isJsonObject(value)) {
       throw invalidRequest('The body must be a JSON object.');
     }
+    // What every object inherits (`toString`, `__proto__`) looks declared to the libraries, and would pass unseen.
+    const inherited = isJsonObject(value)
+      ? Object.keys(value).filter((name) => name in Object.prototype)
+      : [];
+    if (inherited.length > 0) {
+      throw invalidRequest(inherited.map((name) => `property ${name} should not exist`).join('; '));
+    }
     return super.transform(value, metadata);
   }
+
+  /** Nothing is ever stripped: in `data`, `constructor` and `__proto__` are names like any others. */
+  protected override stripProtoKeys(): void {}
 }
 
 /** May be left out. Unlike `@IsOptional()` it does not let `null` pass. */
@@ -64,13 +92,12 @@ export function IsText(min: number, max: number, options?: ValidationOptions) {
 }
 
 /**
- * A JSON object, kept exactly as parsed (class-transformer would copy it).
+ * A JSON object, kept exactly as parsed.
  *
  * @param maxBytes size limit as compact UTF-8 JSON
  */
 export function IsJsonObject(maxBytes = Infinity): PropertyDecorator {
-  const transform = Transform(({ obj, key }) => obj[key]);
-  const validate = ValidateBy({
+  return ValidateBy({
     name: 'isJsonObject',
     validator: {
       validate: (value: unknown) =>
@@ -81,10 +108,6 @@ export function IsJsonObject(maxBytes = Infinity): PropertyDecorator {
         (maxBytes === Infinity ? '' : ` of at most ${maxBytes} bytes as compact JSON`),
     },
   });
-  return (target, key) => {
-    transform(target, key);
-    validate(target, key);
-  };
 }
 
 /** A query parameter that is a decimal integer from 1 to `max`; `1e2`, `+1`, `1.0` and repeated ones are not. */

@@ -1,4 +1,6 @@
+import type { Pool } from 'pg';
 import { DataSource, type DataSourceOptions, MigrationExecutor } from 'typeorm';
+import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { EmbeddedPostgres } from './embedded-postgres.js';
 
 /** Any constant that is ours: who holds this advisory lock may change the schema. */
@@ -35,6 +37,16 @@ export class TidemarkDataSource extends DataSource {
   override async destroy(): Promise<void> {
     await super.destroy();
     await this.embedded?.stop();
+  }
+
+  /**
+   * One read outside any transaction, through the pool of the driver. `query()`, and awaiting a connection's own
+   * promises, links the objects of each statement to those of the next, so that the texts of a long stream pile up
+   * until a full garbage collection: streaming 1,000,000 events grew the process by 110 MiB, through the pool by 12.
+   */
+  async read<Row>(sql: string, parameters: unknown[]): Promise<Row[]> {
+    const { master } = this.driver as PostgresDriver & { master: Pool };
+    return (await master.query(sql, parameters)).rows as Row[];
   }
 
   /** Runs pending migrations; processes that start at once queue up on an advisory lock and find nothing left. */

@@ -6,7 +6,7 @@ import { Public } from '../auth/access.decorator.js';
 import { ApiErrors } from '../common/api-errors.decorator.js';
 
 export class HealthBody {
-  @ApiProperty({ example: 'ok' })
+  @ApiProperty({ enum: ['ok'], description: 'Always `ok`; the status code says the rest.' })
   status: 'ok';
 }
 
@@ -18,14 +18,17 @@ export class HealthController {
 
   @Get('live')
   @ApiOperation({ summary: 'Is the process alive?' })
-  @ApiOkResponse({ type: HealthBody })
+  @ApiOkResponse({ type: HealthBody, description: 'It is.' })
   live(): HealthBody {
     return { status: 'ok' };
   }
 
   @Get('ready')
-  @ApiOperation({ summary: 'Can requests be served? 503 while the database cannot be reached.' })
-  @ApiOkResponse({ type: HealthBody })
+  @ApiOperation({
+    summary: 'Can requests be served?',
+    description: '503 while the database cannot be reached.',
+  })
+  @ApiOkResponse({ type: HealthBody, description: 'They can.' })
   @ApiErrors()
   async ready(): Promise<HealthBody> {
     await this.dataSource.query('SELECT 1');

@@ -16,31 +16,57 @@ export class Item {
   @ApiProperty({ type: 'integer', example: 2, description: 'The owner: the `item_user_id` of the feed.' })
   user_id: number;
 
-  @ApiProperty({ format: 'uri', example: 'https://sync.example.com/api/v1/routes/217.json' })
+  @ApiProperty({
+    format: 'uri',
+    description: 'URL of this page: the `item_url` of the feed.',
+    example: 'https://sync.example.com/api/v1/routes/217.json',
+  })
   url: string;
 
-  @ApiProperty({ format: 'uuid', description: 'The `id` of the records API.' })
+  @ApiProperty({
+    format: 'uuid',
+    description: 'The `id` of the records API.',
+    example: '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d',
+  })
   record_id: string;
 
-  @ApiProperty({ example: 'ROUTE' })
+  @ApiProperty({ description: 'The `resourceType` of the records API.', example: 'ROUTE' })
   resource_type: string;
 
-  @ApiProperty({ example: 'coast-loop' })
+  @ApiProperty({ description: 'The `resourceKey` of the records API.', example: 'coast-loop' })
   resource_key: string;
 
-  @ApiProperty({ enum: STATUSES, example: 'ACTIVE' })
+  @ApiProperty({ enum: STATUSES, description: 'Current synchronization status.', example: 'ACTIVE' })
   status: Status;
 
-  @ApiProperty({ type: 'object', additionalProperties: true, example: { distance_km: 42 } })
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: true,
+    description: 'The payload.',
+    example: { distance_km: 42 },
+  })
   data: JsonObject;
 
-  @ApiProperty({ type: 'object', additionalProperties: true, example: {} })
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: true,
+    description: 'Non-critical metadata.',
+    example: {},
+  })
   metadata: JsonObject;
 
-  @ApiProperty({ format: 'date-time', example: '2024-09-05T23:17:55.000Z' })
+  @ApiProperty({
+    format: 'date-time',
+    description: 'When the item was created.',
+    example: '2024-09-05T23:17:55.000Z',
+  })
   created_at: string;
 
-  @ApiProperty({ format: 'date-time', example: '2024-09-05T23:17:55.000Z' })
+  @ApiProperty({
+    format: 'date-time',
+    description: 'When the item was last changed.',
+    example: '2024-09-05T23:17:55.000Z',
+  })
   updated_at: string;
 }
 
@@ -58,8 +84,8 @@ export function itemBodyOf(record: SyncRecord): ItemBody {
       resource_type: record.resourceType,
       resource_key: record.resourceKey,
       status: record.status,
-      data: record.data,
-      metadata: record.metadata,
+      data: record.data.value,
+      metadata: record.metadata.value,
       created_at: record.createdAt.toISOString(),
       updated_at: record.updatedAt.toISOString(),
     },

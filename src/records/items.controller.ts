@@ -29,12 +29,16 @@ export class ItemsController {
     description: 'The current content of a record under its type, at the `item_url` that the feed gives.',
   })
   @ApiParam({ name: 'assets', description: 'Plural of the item type.', example: 'routes' })
-  @ApiParam({ name: 'item_id', schema: { type: 'integer', minimum: 1 }, example: 217 })
+  @ApiParam({
+    name: 'item_id',
+    description: 'The `item_id` of the feed.',
+    schema: { type: 'integer', minimum: 1, example: 217 },
+  })
   @ApiOkResponse({
     description: 'One member, named after the item type.',
     schema: { type: 'object', additionalProperties: { $ref: getSchemaPath(Item) } },
   })
-  @ApiErrors(404)
+  @ApiErrors(notFound('There is no item routes/217.'))
   async get(
     @CurrentCaller() caller: Caller,
     @Param('assets') assets: string,

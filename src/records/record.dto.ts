@@ -19,6 +19,43 @@ const IsResourceType = () =>
 
 const IsStatus = () => IsIn(STATUSES, { message: `status must be one of ${STATUSES.join(', ')}` });
 
+/** Request bodies of spec/records-api.md, and one that the feed's own examples could have come from. */
+export const CREATE_EXAMPLES = {
+  featureFlag: {
+    summary: 'The state of a feature flag',
+    value: {
+      developerId: 'dev-789',
+      resourceType: 'FEATURE_FLAG_STATE',
+      resourceKey: 'flag-migration-v2',
+      data: {
+        enabled: false,
+        lastToggle: '2025-12-01T11:00:00Z',
+        notes: 'Initial state for migration flag.',
+      },
+    },
+  },
+  route: {
+    summary: 'A route, with everything',
+    value: {
+      developerId: 'dev-789',
+      resourceType: 'ROUTE',
+      resourceKey: 'coast-loop',
+      data: { distance_km: 42 },
+      status: 'PENDING_UPDATE',
+      metadata: { source: 'import' },
+    },
+  },
+};
+export const UPDATE_EXAMPLES = {
+  data: {
+    summary: 'Updating the sync data',
+    value: {
+      data: { enabled: true, lastToggle: '2025-12-01T12:00:00Z' },
+      status: 'PENDING_SYNC_CONFIRMATION',
+    },
+  },
+};
+
 /** Body of POST (spec/records-api.md, section 2.2). */
 export class CreateRecordDto {
   @ApiProperty({ description: 'The ID of the developer.', minLength: 1, maxLength: 255, example: 'dev-789' })
@@ -55,7 +92,12 @@ export class CreateRecordDto {
   @IsJsonObject()
   data: JsonObject;
 
-  @ApiPropertyOptional({ enum: STATUSES, default: 'ACTIVE', description: 'Initial status.' })
+  @ApiPropertyOptional({
+    enum: STATUSES,
+    default: 'ACTIVE',
+    description: 'Initial status.',
+    example: 'ACTIVE',
+  })
   @IsOptionalField()
   @IsStatus()
   status?: Status;
@@ -65,6 +107,7 @@ export class CreateRecordDto {
     additionalProperties: true,
     default: {},
     description: 'Arbitrary, non-critical metadata: at most 1,024 bytes as compact UTF-8 JSON.',
+    example: {},
   })
   @IsOptionalField()
   @IsJsonObject(MAX_METADATA_BYTES)
@@ -96,26 +139,32 @@ export class UpdateRecordDto {
     type: 'object',
     additionalProperties: true,
     description: 'Updated metadata object: at most 1,024 bytes as compact UTF-8 JSON.',
+    example: {},
   })
   @IsOptionalField()
   @IsJsonObject(MAX_METADATA_BYTES)
   metadata?: JsonObject;
 }
 
-/** Query of the list (spec/records-api.md, section 2.1 A). */
+/**
+ * Query of the list (spec/records-api.md, section 2.1 A). Optional parameters have no `example`, here and elsewhere:
+ * the page at /docs would send it as a filter.
+ */
 export class RecordsQuery extends PageQuery {
   @ApiPropertyOptional({
     description:
       "Filters records for a specific developer. Recommended. Left out: the caller's own (admin: all).",
-    example: 'dev-456',
+    minLength: 1,
+    maxLength: 255,
   })
   @IsOptionalField()
   @IsText(1, 255)
   developerId?: string;
 
   @ApiPropertyOptional({
-    description: 'Filters records by the defined resource type.',
-    example: 'PROJECT_CONFIG',
+    description: 'Filters records by the defined resource type, such as `PROJECT_CONFIG`.',
+    minLength: 1,
+    maxLength: 64,
   })
   @IsOptionalField()
   @IsText(1, 64)
@@ -162,10 +211,14 @@ export class RecordBody {
   })
   lastSyncedAt: string | null;
 
-  @ApiProperty({ enum: STATUSES, example: 'ACTIVE' })
+  @ApiProperty({ enum: STATUSES, description: 'Current synchronization status.', example: 'ACTIVE' })
   status: Status;
 
-  @ApiProperty({ format: 'date-time', example: '2025-01-15T09:00:00.000Z' })
+  @ApiProperty({
+    format: 'date-time',
+    description: 'When the record was created.',
+    example: '2025-01-15T09:00:00.000Z',
+  })
   createdAt: string;
 
   @ApiProperty({
@@ -189,17 +242,17 @@ export class RecordBody {
       developerId: record.developerId,
       resourceType: record.resourceType,
       resourceKey: record.resourceKey,
-      data: record.data,
+      data: record.data.value,
       lastSyncedAt: record.lastSyncedAt?.toISOString() ?? null,
       status: record.status,
       createdAt: record.createdAt.toISOString(),
       updatedAt: record.updatedAt.toISOString(),
-      metadata: record.metadata,
+      metadata: record.metadata.value,
     };
   }
 }
 
 export class RecordPageBody extends PageBody {
-  @ApiProperty({ type: RecordBody, isArray: true })
+  @ApiProperty({ type: RecordBody, isArray: true, description: 'The records of this page.' })
   data: RecordBody[];
 }

@@ -1,5 +1,6 @@
-import { Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
-import type { JsonObject } from '../common/validation.js';
+import { Column, Entity, ForeignKey, Index, PrimaryColumn, Unique } from 'typeorm';
+import { Developer } from '../auth/developer.entity.js';
+import { JsonColumn } from './json-column.js';
 
 export const STATUSES = ['ACTIVE', 'PENDING_UPDATE', 'PENDING_SYNC_CONFIRMATION', 'ERROR'] as const;
 export type Status = (typeof STATUSES)[number];
@@ -17,6 +18,7 @@ const bigint = { to: (value: number | null) => value, from: (value: string) => N
 export class SyncRecord {
   /** `developers.id` of the owner; first in every key, so that a library stays together when tables are split. */
   @PrimaryColumn('integer', { name: 'owner_id' })
+  @ForeignKey(() => Developer, { name: 'records_owner' })
   ownerId: number;
 
   /** The feed's name for this record, in order of creation. Set by the subscriber that announces the creation. */
@@ -39,11 +41,11 @@ export class SyncRecord {
   resourceKey: string;
 
   /** `json`, not `jsonb`: it keeps the order of keys and the exact numbers. */
-  @Column('json')
-  data: JsonObject;
+  @Column('json', { transformer: JsonColumn.transformer })
+  data: JsonColumn;
 
-  @Column('json')
-  metadata: JsonObject;
+  @Column('json', { transformer: JsonColumn.transformer })
+  metadata: JsonColumn;
 
   @Column('varchar', { length: 32 })
   status: Status;

@@ -13,6 +13,7 @@ import {
   Res,
 } from '@nestjs/common';
 import {
+  ApiBody,
   ApiCreatedResponse,
   ApiHeader,
   ApiNoContentResponse,
@@ -25,19 +26,43 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, CurrentCaller } from '../auth/access.decorator.js';
 import { Caller } from '../auth/caller.js';
-import { ApiErrors } from '../common/api-errors.decorator.js';
+import { ApiError, invalidRequest, notFound } from '../common/api-error.js';
+import { ApiErrors, documentHeaders } from '../common/api-errors.decorator.js';
 import { config } from '../config.js';
 import { isNotModified } from '../common/etag.js';
 import { ParseUuid } from '../common/parse-uuid.pipe.js';
-import { CreateRecordDto, RecordBody, RecordPageBody, RecordsQuery, UpdateRecordDto } from './record.dto.js';
+import {
+  CREATE_EXAMPLES,
+  CreateRecordDto,
+  RecordBody,
+  RecordPageBody,
+  RecordsQuery,
+  UPDATE_EXAMPLES,
+  UpdateRecordDto,
+} from './record.dto.js';
 import type { SyncRecord } from './record.entity.js';
 import { RecordsService } from './records.service.js';
 
 const RECORDS = 'api/v1/sync/records';
 
-const ETAG_HEADER = {
-  ETag: { description: 'Version of the record (RFC 9110).', schema: { type: 'string' } },
-} as const;
+const ETAG = { ETag: 'Version of the record (RFC 9110).' };
+/** Errors as they can look here. */
+const INVALID_JSON = new ApiError(400, 'invalid_json', 'Invalid JSON', 'The body is not valid UTF-8.');
+const INVALID_ID = invalidRequest('The id in the URL must be a UUID.');
+const NO_RECORD = notFound('There is no record 0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d.');
+const CONFLICT = new ApiError(
+  409,
+  'conflict',
+  'Conflict',
+  'A record with this developerId, resourceType and resourceKey exists already.',
+);
+const STALE = new ApiError(
+  412,
+  'precondition_failed',
+  'Precondition failed',
+  'The current version is "m8xq1w2e".',
+);
+
 const ApiRecordId = () => ApiParam({ name: 'id', format: 'uuid', description: 'The record.' });
 const ApiIfMatch = () =>
   ApiHeader({
@@ -58,8 +83,8 @@ export class RecordsController {
     summary: 'List records',
     description: 'A paginated list of the records that match, in order of creation.',
   })
-  @ApiOkResponse({ type: RecordPageBody })
-  @ApiErrors(400)
+  @ApiOkResponse({ type: RecordPageBody, description: 'One page of records.' })
+  @ApiErrors(invalidRequest('limit must be at most 100'))
   async list(@CurrentCaller() caller: Caller, @Query() query: RecordsQuery): Promise<RecordPageBody> {
     const { total, records } = await this.records.list(caller, query);
     return {
@@ -72,12 +97,16 @@ export class RecordsController {
 
   @Get(':id')
   @Access('sync:read')
-  @ApiOperation({ summary: 'Fetch a single record' })
+  @ApiOperation({ summary: 'Fetch a single record', description: 'The complete record.' })
   @ApiRecordId()
   @ApiHeader({ name: 'If-None-Match', required: false, description: 'ETag of the copy that the client has.' })
-  @ApiOkResponse({ type: RecordBody, headers: ETAG_HEADER })
-  @ApiResponse({ status: 304, description: 'The record still has the ETag in If-None-Match.' })
-  @ApiErrors(400, 404)
+  @ApiOkResponse({ type: RecordBody, description: 'The record.', headers: documentHeaders(ETAG) })
+  @ApiResponse({
+    status: 304,
+    description: 'The record still has the ETag in If-None-Match.',
+    headers: documentHeaders(ETAG),
+  })
+  @ApiErrors(INVALID_ID, NO_RECORD)
   async get(
     @CurrentCaller() caller: Caller,
     @Param('id', ParseUuid) id: string,
@@ -97,11 +126,19 @@ export class RecordsController {
     summary: 'Create a record',
     description: 'An admin may write for any developer; one that is unknown so far is created.',
   })
+  @ApiBody({ type: CreateRecordDto, examples: CREATE_EXAMPLES })
   @ApiCreatedResponse({
     type: RecordBody,
-    headers: { ...ETAG_HEADER, Location: { description: 'URL of the record.', schema: { type: 'string' } } },
+    description: 'The new record.',
+    headers: documentHeaders({ ...ETAG, Location: 'URL of the record.' }),
   })
-  @ApiErrors(400, 409, 413, 415)
+  @ApiErrors(
+    invalidRequest('resourceKey is required; property color should not exist'),
+    INVALID_JSON,
+    CONFLICT,
+    413,
+    415,
+  )
   async create(
     @CurrentCaller() caller: Caller,
     @Body() dto: CreateRecordDto,
@@ -122,8 +159,20 @@ export class RecordsController {
   })
   @ApiRecordId()
   @ApiIfMatch()
-  @ApiOkResponse({ type: RecordBody, headers: ETAG_HEADER })
-  @ApiErrors(400, 404, 412, 413, 415)
+  @ApiBody({ type: UpdateRecordDto, examples: UPDATE_EXAMPLES })
+  @ApiOkResponse({
+    type: RecordBody,
+    description: 'The complete, updated record.',
+    headers: documentHeaders(ETAG),
+  })
+  @ApiErrors(
+    invalidRequest('property developerId should not exist'),
+    INVALID_JSON,
+    NO_RECORD,
+    STALE,
+    413,
+    415,
+  )
   async update(
     @CurrentCaller() caller: Caller,
     @Param('id', ParseUuid) id: string,
@@ -137,11 +186,11 @@ export class RecordsController {
   @Delete(':id')
   @HttpCode(204)
   @Access('sync:write')
-  @ApiOperation({ summary: 'Delete a record' })
+  @ApiOperation({ summary: 'Delete a record', description: 'The feed keeps telling that it was deleted.' })
   @ApiRecordId()
   @ApiIfMatch()
   @ApiNoContentResponse({ description: 'Deleted.' })
-  @ApiErrors(400, 404, 412)
+  @ApiErrors(INVALID_ID, NO_RECORD, STALE)
   remove(
     @CurrentCaller() caller: Caller,
     @Param('id', ParseUuid) id: string,

@@ -12,6 +12,7 @@ import type { Caller } from '../auth/caller.js';
 import { DevelopersService } from '../auth/developers.service.js';
 import { ApiError, forbidden, notFound } from '../common/api-error.js';
 import { assertIfMatch } from '../common/etag.js';
+import { JsonColumn } from './json-column.js';
 import type { CreateRecordDto, RecordsQuery, UpdateRecordDto } from './record.dto.js';
 import { RECORD_KEY, SyncRecord } from './record.entity.js';
 
@@ -69,8 +70,8 @@ export class RecordsService {
       developerId: dto.developerId,
       resourceType: dto.resourceType,
       resourceKey: dto.resourceKey,
-      data: dto.data,
-      metadata: dto.metadata ?? {},
+      data: new JsonColumn(dto.data),
+      metadata: new JsonColumn(dto.metadata ?? {}),
       status: dto.status ?? 'ACTIVE',
       lastSyncedAt: null,
     } satisfies Partial<SyncRecord>);
@@ -98,9 +99,9 @@ export class RecordsService {
     return this.dataSource.transaction(async (manager) => {
       const record = await this.lockRecord(manager, caller, id);
       assertIfMatch(ifMatch, record.etag);
-      if (dto.data !== undefined) record.data = dto.data;
+      if (dto.data !== undefined) record.data = new JsonColumn(dto.data);
       if (dto.status !== undefined) record.status = dto.status;
-      if (dto.metadata !== undefined) record.metadata = dto.metadata;
+      if (dto.metadata !== undefined) record.metadata = new JsonColumn(dto.metadata);
       // Writes, and announces, nothing when nothing has changed.
       return manager.save(SyncRecord, record);
     });

@@ -1,4 +1,4 @@
-import { ApiError } from '../common/api-error.js';
+import { ApiError, missingParameter } from '../common/api-error.js';
 
 // RFC 3339, section 5.6. A space where the sign of the offset belongs is a `+` that nobody escaped.
 const SINCE =
@@ -10,7 +10,7 @@ const MINUTE = 60_000;
 const FIRST = Date.parse('0000-01-01T00:00:00Z');
 const LAST = Date.parse('9999-12-31T23:59:59.999Z');
 
-const invalidSince = () =>
+export const invalidSince = () =>
   new ApiError(
     400,
     'invalid_since',
@@ -28,9 +28,7 @@ const invalidSince = () =>
  * @throws ApiError 422 when it is missing or empty, 400 when it is anything else (spec/sync-endpoint.md)
  */
 export function parseSince(since: unknown): number {
-  if (since === undefined || since === '') {
-    throw new ApiError(422, 'missing_parameter', 'Missing required parameter: since');
-  }
+  if (since === undefined || since === '') throw missingParameter('since');
   const match = typeof since === 'string' ? SINCE.exec(since) : null;
   if (!match) throw invalidSince();
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map((digits) => Number(digits ?? 0));

@@ -4,10 +4,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import { Access, CurrentCaller } from '../auth/access.decorator.js';
 import type { Caller } from '../auth/caller.js';
-import { ErrorBody } from '../common/api-error.js';
-import { ApiErrors } from '../common/api-errors.decorator.js';
+import { invalidRequest, missingParameter, notFound } from '../common/api-error.js';
+import { ApiErrors, documentHeaders } from '../common/api-errors.decorator.js';
 import { isNotModified } from '../common/etag.js';
-import { SyncBody, SyncQuery } from './sync-feed.dto.js';
+import { invalidSince } from './since.js';
+import { SYNC_EXAMPLE, SyncBody, SyncQuery } from './sync-feed.dto.js';
 import { SYNC_PATH, SyncFeedService } from './sync-feed.service.js';
 
 @ApiTags('Sync feed')
@@ -21,7 +22,11 @@ export class SyncFeedController {
     summary: 'Changes since a datetime',
     description:
       'Every change in the library after `since`, oldest first. Store `meta.rwgps_datetime` and send it as the next ' +
-      '`since`, or request `meta.next_sync_url` as it is: nothing is missed and nothing comes twice.',
+      '`since`, or request `meta.next_sync_url` as it is: nothing is missed and nothing comes twice.\n\n' +
+      '- Initial sync, the whole library: `GET /api/v1/sync.json?since=1970-01-01T00:00:00Z&assets=routes,trips`\n' +
+      '- Incremental sync: `GET /api/v1/sync.json?since=2024-09-09T22:53:52+00:00&assets=routes,trips`\n' +
+      '- Routes only: `GET /api/v1/sync.json?since=2024-09-01T00:00:00Z&assets=routes`\n' +
+      '- Trips only: `GET /api/v1/sync.json?since=2024-09-01T00:00:00Z&assets=trips`',
   })
   @ApiHeader({
     name: 'If-None-Match',
@@ -30,23 +35,24 @@ export class SyncFeedController {
   })
   @ApiOkResponse({
     type: SyncBody,
-    headers: {
-      ETag: { description: 'State of the feed.', schema: { type: 'string' } },
-      'Cache-Control': { schema: { type: 'string', example: 'private, no-cache' } },
-    },
+    description: 'The changes; `items` is empty when there are none.',
+    headers: documentHeaders({
+      ETag: 'State of the feed.',
+      'Cache-Control': '`private, no-cache`: ask again, with If-None-Match.',
+    }),
+    examples: { sync: { summary: '?since=2024-09-01T00:00:00Z&assets=routes,trips', value: SYNC_EXAMPLE } },
   })
-  @ApiResponse({ status: 304, description: 'Nothing has happened since the answer with this ETag.' })
   @ApiResponse({
-    status: 400,
-    type: ErrorBody,
-    description: 'Invalid `since`, or another invalid or unknown parameter.',
-    example: {
-      error: 'Invalid since parameter format',
-      details: 'Expected ISO8601 datetime format (e.g., 2024-09-01T00:00:00Z)',
-      code: 'invalid_since',
-    },
+    status: 304,
+    description: 'Nothing has happened since the answer with this ETag.',
+    headers: documentHeaders({ ETag: 'State of the feed.' }),
   })
-  @ApiErrors(404, 422)
+  @ApiErrors(
+    invalidSince(),
+    invalidRequest('limit must be at most 10000'),
+    notFound('There is no developer dev-404.'),
+    missingParameter('since'),
+  )
   async sync(
     @CurrentCaller() caller: Caller,
     @Query() query: SyncQuery,

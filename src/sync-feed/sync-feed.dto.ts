@@ -20,8 +20,10 @@ export class SyncQuery {
   since: unknown;
 
   @ApiPropertyOptional({
-    description: 'Comma-separated list of asset types to return. Left out: all. Unknown ones match nothing.',
-    example: 'routes,trips',
+    description:
+      'Comma-separated list of asset types to return: `routes`, `trips`, `routes,trips` or the plural of any other ' +
+      'type. Unknown ones match nothing. Left out: all.',
+    pattern: ASSETS.source,
   })
   @IsOptionalField()
   @Matches(ASSETS, { message: 'assets must be a comma-separated list of asset types, such as routes,trips' })
@@ -40,6 +42,8 @@ export class SyncQuery {
 
   @ApiPropertyOptional({
     description: 'Whose feed: for admins, who have to name one. Others have only their own.',
+    minLength: 1,
+    maxLength: 255,
   })
   @IsOptionalField()
   @IsText(1, 255)
@@ -56,7 +60,11 @@ export class CollectionBody {
   @ApiProperty({ example: 'pinned', description: 'Collection name.' })
   name: string;
 
-  @ApiProperty({ format: 'uri', description: 'API URL for the collection.' })
+  @ApiProperty({
+    format: 'uri',
+    description: 'API URL for the collection.',
+    example: 'https://sync.example.com/api/v1/collections/1.json',
+  })
   url: string;
 }
 
@@ -78,7 +86,13 @@ export class SyncItemBody {
   })
   item_url: string;
 
-  @ApiProperty({ enum: ACTIONS, description: 'Action performed on the item.', example: 'updated' })
+  @ApiProperty({
+    enum: ACTIONS,
+    description:
+      'Action performed on the item. The user `created`, `updated` or `deleted` it, or `added` it to or `removed` it ' +
+      'from the collection.',
+    example: 'updated',
+  })
   action: Action;
 
   @ApiProperty({
@@ -129,10 +143,13 @@ export class SyncMetaBody {
   @ApiProperty({ type: 'integer', description: 'Number of items returned in this response.', example: 4 })
   item_count: number;
 
-  @ApiProperty({ type: DateRangeBody })
+  @ApiProperty({ type: DateRangeBody, description: 'The time that this answer covers.' })
   date_range: DateRangeBody;
 
-  @ApiPropertyOptional({ description: 'Only with `limit`: whether there are items after this page.' })
+  @ApiPropertyOptional({
+    description: 'Only with `limit`: whether there are items after this page.',
+    example: false,
+  })
   has_more?: boolean;
 }
 
@@ -140,6 +157,56 @@ export class SyncBody {
   @ApiProperty({ type: SyncItemBody, isArray: true, description: 'Oldest first.' })
   items: SyncItemBody[];
 
-  @ApiProperty({ type: SyncMetaBody })
+  @ApiProperty({ type: SyncMetaBody, description: 'Where this answer ends and the next one starts.' })
   meta: SyncMetaBody;
 }
+
+const ORIGIN = 'https://sync.example.com/api/v1';
+
+/** The answer of spec/sync-endpoint.md, oldest first as that document requires. */
+export const SYNC_EXAMPLE: SyncBody = {
+  items: [
+    {
+      item_type: 'route',
+      item_id: 217,
+      item_user_id: 2,
+      item_url: `${ORIGIN}/routes/217.json`,
+      action: 'added',
+      datetime: '2024-09-05T23:17:55.000Z',
+      collection: { id: 1, type: 'pinned', name: 'pinned', url: `${ORIGIN}/collections/1.json` },
+    },
+    {
+      item_type: 'route',
+      item_id: 218,
+      item_user_id: 1,
+      item_url: `${ORIGIN}/routes/218.json`,
+      action: 'updated',
+      datetime: '2024-09-05T23:19:36.000Z',
+      collection: null,
+    },
+    {
+      item_type: 'route',
+      item_id: 156,
+      item_user_id: 1,
+      item_url: `${ORIGIN}/routes/156.json`,
+      action: 'deleted',
+      datetime: '2024-09-08T15:42:21.000Z',
+      collection: null,
+    },
+    {
+      item_type: 'trip',
+      item_id: 738,
+      item_user_id: 1,
+      item_url: `${ORIGIN}/trips/738.json`,
+      action: 'created',
+      datetime: '2024-09-09T22:29:01.000Z',
+      collection: null,
+    },
+  ],
+  meta: {
+    rwgps_datetime: '2024-09-09T22:53:52.000+00:00',
+    next_sync_url: `${ORIGIN}/sync.json?assets=routes%2Ctrips&since=2024-09-09T22%3A53%3A52.000%2B00%3A00`,
+    item_count: 4,
+    date_range: { since: '2024-09-01T00:00:00Z', until: '2024-09-09T22:53:52.000+00:00' },
+  },
+};

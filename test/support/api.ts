@@ -24,11 +24,17 @@ export class Api {
     readonly key?: string,
   ) {}
 
+  /** The same credential at another server. */
+  at(url: string): Api {
+    return new Api(url, this.key);
+  }
+
   async request(method: string, path: string, init: RequestInit = {}): Promise<Answer> {
     const headers = new Headers(init.headers);
     if (this.key !== undefined && !headers.has('authorization'))
       headers.set('authorization', `Bearer ${this.key}`);
-    const response = await fetch(path.startsWith('http') ? path : this.url + path, {
+    // A link is followed on the server under test, wherever PUBLIC_URL says that it is.
+    const response = await fetch(this.url + path.replace(/^https?:\/\/[^/]+/, ''), {
       ...init,
       method,
       headers,

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
 
 export interface TestDatabase {
@@ -12,11 +14,15 @@ export interface TestDatabase {
 /** Is there a server, and so real concurrency? Otherwise everything shares one embedded session. */
 export const isServer = process.env.TEST_DATABASE_URL !== undefined;
 
-/** A migrated, empty database for one test file. */
-export async function createDatabase(): Promise<TestDatabase> {
+/**
+ * A migrated, empty database.
+ *
+ * @param embedded make it an embedded one even when there is a server
+ */
+export async function createDatabase({ embedded = !isServer } = {}): Promise<TestDatabase> {
   const name = `${process.env.TEST_DATABASE_NAME ?? 'db'}_${randomBytes(6).toString('hex')}`;
   const DATA_DIR = join(process.env.TEST_DIRECTORY!, name);
-  if (!isServer) {
+  if (embedded) {
     await cp(join(process.env.TEST_DIRECTORY!, 'template'), DATA_DIR, { recursive: true });
     return {
       env: { DATABASE_URL: '', DATA_DIR },
@@ -35,4 +41,16 @@ export async function createDatabase(): Promise<TestDatabase> {
     env: { DATABASE_URL: url.href, DATA_DIR },
     drop: () => admin(`DROP DATABASE ${name} WITH (FORCE)`),
   };
+}
+
+/** Runs SQL while no server uses the database. */
+export async function runSql({ env }: TestDatabase, sql: string): Promise<void> {
+  const code = `
+    const { default: dataSource } = await import('./dist/ormconfig.js');
+    await dataSource.initialize();
+    await dataSource.query(process.argv[1]);
+    await dataSource.destroy();`;
+  await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code, sql], {
+    env: { PATH: process.env.PATH, ...env },
+  });
 }

@@ -11,8 +11,8 @@ const MIGRATE = `
   await dataSource.destroy();`;
 
 /**
- * Migrates one database, of which every test file gets a copy of its own: a database on the server of
- * TEST_DATABASE_URL, or else an embedded one. What the copies need to know is left in the environment.
+ * Migrates one embedded database and, with TEST_DATABASE_URL, one on that server: every test file gets a copy of its
+ * own. What the copies need to know is left in the environment.
  */
 export default async function globalSetup(): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), 'tidemark-test-'));
@@ -22,16 +22,19 @@ export default async function globalSetup(): Promise<void> {
 
   const env: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: '', DATA_DIR: join(work, 'template') };
   delete env.DATABASE_URL;
+  migrate(env);
   const server = process.env.TEST_DATABASE_URL;
   if (server) {
     process.env.TEST_DATABASE_NAME = `tidemark_test_${process.pid}`;
-    const url = new URL(server);
-    url.pathname = `/${process.env.TEST_DATABASE_NAME}`;
-    env.DATABASE_URL = url.href;
     const client = new pg.Client({ connectionString: server });
     await client.connect();
     await client.query(`CREATE DATABASE ${process.env.TEST_DATABASE_NAME}`);
     await client.end();
+    const url = new URL(server);
+    url.pathname = `/${process.env.TEST_DATABASE_NAME}`;
+    migrate({ ...env, DATABASE_URL: url.href });
   }
-  execFileSync(process.execPath, ['--input-type=module', '-e', MIGRATE], { env, stdio: 'inherit' });
 }
+
+const migrate = (env: NodeJS.ProcessEnv) =>
+  execFileSync(process.execPath, ['--input-type=module', '-e', MIGRATE], { env, stdio: 'inherit' });

@@ -25,11 +25,9 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
   const database = await createDatabase();
   Object.assign(process.env, { ...SETTINGS, PORT: '0', ...database.env, ...env });
   const { createApp, listen } = await import('../../src/create-app.js');
-  const { config } = await import('../../src/config.js');
   const { default: dataSource } = await import('../../ormconfig.js');
   const app = await createApp();
-  await listen(app);
-  const url = config.PUBLIC_URL!;
+  const url = await listen(app);
   return {
     url,
     admin: new Api(url, ADMIN_KEY),

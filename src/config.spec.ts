@@ -1,0 +1,73 @@
+import { describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { CONFIG_NAMES, loadConfig } from './config.js';
+
+const load = (env: Record<string, string>) => () => loadConfig(env);
+
+describe('loadConfig', () => {
+  it('has defaults for everything', () => {
+    expect(loadConfig({})).toEqual({
+      PORT: 3000,
+      HOST: '127.0.0.1',
+      DATABASE_POOL_SIZE: 10,
+      DATA_DIR: './.data',
+      BODY_LIMIT: 1_048_576,
+      LOG_LEVEL: 'info',
+      SHUTDOWN_TIMEOUT: 30,
+    });
+  });
+
+  it('counts an empty variable as unset and ignores what is not ours', () => {
+    expect(loadConfig({ PORT: '', DATABASE_URL: '', PATH: '/bin' })).toEqual(loadConfig({}));
+  });
+
+  it('drops the slashes at the end of PUBLIC_URL', () => {
+    expect(loadConfig({ PUBLIC_URL: 'https://a.example/base//' }).PUBLIC_URL).toBe('https://a.example/base');
+  });
+
+  it.each([
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['PORT', '80a'],
+    ['PUBLIC_URL', 'sync.example.com'],
+    ['PUBLIC_URL', 'https://a.example/?x=1'],
+    ['PUBLIC_URL', 'javascript:alert(1)'],
+    ['DATABASE_URL', 'mysql://localhost/x'],
+    ['DATABASE_POOL_SIZE', '0'],
+    ['ADMIN_API_KEY', 'short'],
+    ['ADMIN_API_KEY', 'has a space in it'],
+    ['BODY_LIMIT', '1mb'],
+    ['LOG_LEVEL', 'loud'],
+    ['SHUTDOWN_TIMEOUT', '1.5'],
+    ['JWT_JWKS_URL', 'ftp://a.example/jwks.json'],
+  ])('refuses %s=%s with one line that names it', (name, value) => {
+    expect(load({ [name]: value })).toThrow(new RegExp(`^Bad configuration: [^\\n]*${name}[^\\n]*$`));
+    expect(load({ [name]: value })).not.toThrow(new RegExp(`${value.replace(/[^\w ]/g, '.')}$`));
+  });
+
+  it('wants an issuer and an audience with JWT_JWKS_URL', () => {
+    const JWT_JWKS_URL = 'https://id.example.com/jwks.json';
+    expect(load({ JWT_JWKS_URL })).toThrow('JWT_JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE');
+    expect(load({ JWT_JWKS_URL, JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' })).not.toThrow();
+  });
+
+  it('names all bad variables at once', () => {
+    expect(load({ PORT: 'x', LOG_LEVEL: 'y' })).toThrow(/PORT.*; .*LOG_LEVEL/);
+  });
+});
+
+describe('.env.example', () => {
+  const lines = readFileSync('.env.example', 'utf8').matchAll(/^(#?)([A-Z_]+)=(.*)$/gm);
+  const listed = [...lines].map(([, commented, name, value]) => ({ name, value, isSet: !commented }));
+
+  it('lists every setting, in the order of the class', () => {
+    expect(listed.map(({ name }) => name)).toEqual(CONFIG_NAMES);
+  });
+
+  it('sets the defaults, and comments out what is unset', () => {
+    const set = listed.filter(({ isSet }) => isSet).map(({ name, value }) => [name, value]);
+    expect(loadConfig(Object.fromEntries(set))).toEqual(loadConfig({}));
+    const defaults = Object.entries(loadConfig({})).filter(([, value]) => value !== undefined);
+    expect(set.map(([name]) => name)).toEqual(defaults.map(([name]) => name));
+  });
+});

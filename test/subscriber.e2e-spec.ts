@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Api, RECORDS } from './support/api.js';
+import { startApp, type TestApp } from './support/server.js';
+
+let app: TestApp;
+let dev: Api;
+beforeAll(async () => {
+  app = await startApp();
+  dev = await app.developer('dev-1');
+});
+afterAll(() => app.close());
+
+const tables = async () => ({
+  records: await app.dataSource.query('SELECT * FROM records ORDER BY item_id'),
+  events: await app.dataSource.query('SELECT * FROM change_events ORDER BY datetime'),
+  clock: await app.dataSource.query('SELECT feed_clock FROM developers ORDER BY id'),
+});
+
+let keys = 0;
+const input = () => ({
+  developerId: 'dev-1',
+  resourceType: 'ROUTE',
+  resourceKey: `key-${++keys}`,
+  data: { km: 1 },
+});
+
+/** Every write path, on a record that exists, and the action that announces it. */
+const WRITES: [string, string, (path: string) => ReturnType<Api['get']>, number][] = [
+  ['POST', 'created', () => dev.post(RECORDS, input()), 201],
+  ['POST by an admin', 'created', () => app.admin.post(RECORDS, input()), 201],
+  ['PATCH of data', 'updated', (path) => dev.patch(path, { data: { km: 2 } }), 200],
+  ['PATCH of status', 'updated', (path) => dev.patch(path, { status: 'ERROR' }), 200],
+  ['PATCH of metadata', 'updated', (path) => dev.patch(path, { metadata: { a: 1 } }), 200],
+  ['PATCH by an admin', 'updated', (path) => app.admin.patch(path, { data: { km: 3 } }), 200],
+  ['DELETE', 'deleted', (path) => dev.delete(path), 204],
+  ['DELETE by an admin', 'deleted', (path) => app.admin.delete(path), 204],
+];
+
+describe.each(WRITES)('%s', (_name, action, write, status) => {
+  it(`emits exactly one event, ${action}`, async () => {
+    const path = `${RECORDS}/${(await dev.create(input())).id}`;
+    const before = await tables();
+    expect((await write(path)).status).toBe(status);
+    const after = await tables();
+    expect(after.events.slice(0, before.events.length)).toEqual(before.events);
+    const added = after.events.slice(before.events.length);
+    expect(added).toEqual([
+      expect.objectContaining({
+        action,
+        item_type: 'route',
+        asset: 'routes',
+        datetime: after.clock[0].feed_clock,
+      }),
+    ]);
+    const record = after.records.find((row: { item_id: string }) => row.item_id === added[0].item_id);
+    if (action === 'deleted') expect(record).toBeUndefined();
+    else expect(record.updated_at).toEqual(added[0].datetime);
+  });
+
+  it('changes nothing at all when the event cannot be written', async () => {
+    const path = `${RECORDS}/${(await dev.create(input())).id}`;
+    const before = await tables();
+    await app.dataSource.query(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no events today'; END $$;
+      CREATE TRIGGER refuse BEFORE INSERT ON change_events FOR EACH ROW EXECUTE FUNCTION refuse()`);
+    try {
+      expect(await write(path)).toMatchObject({
+        status: 500,
+        body: { error: 'Internal server error', code: 'internal_error' },
+      });
+    } finally {
+      await app.dataSource.query('DROP FUNCTION refuse CASCADE');
+    }
+    expect(await tables()).toEqual(before);
+  });
+});
+
+it('a write that changes nothing, is refused or fails emits nothing', async () => {
+  const record = await dev.create(input());
+  const path = `${RECORDS}/${record.id}`;
+  const before = await tables();
+  expect((await dev.patch(path, { data: { km: 1 }, status: 'ACTIVE', metadata: {} })).status).toBe(200);
+  expect((await dev.patch(path, {})).status).toBe(200);
+  expect((await dev.patch(path, { data: { km: 9 } }, { 'if-match': '"stale"' })).status).toBe(412);
+  expect((await dev.delete(path, { 'if-match': '"stale"' })).status).toBe(412);
+  expect((await dev.post(RECORDS, { ...input(), resourceKey: record.resourceKey })).status).toBe(409);
+  expect((await dev.patch(path, { resourceKey: 'other' })).status).toBe(400);
+  expect(await tables()).toEqual(before);
+});

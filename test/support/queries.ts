@@ -1,0 +1,23 @@
+import pg from 'pg';
+
+export interface RecordedQuery {
+  text: string;
+  values: unknown[];
+}
+
+/** Every statement that this process sends to PostgreSQL while something runs, whichever way it takes. */
+export async function recordQueries(run: () => Promise<void>): Promise<RecordedQuery[]> {
+  const queries: RecordedQuery[] = [];
+  const original = pg.Client.prototype.query;
+  pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
+    const [config, values] = args as [string | RecordedQuery, unknown[]];
+    queries.push(typeof config === 'string' ? { text: config, values } : config);
+    return Reflect.apply(original, this, args);
+  } as typeof original;
+  try {
+    await run();
+  } finally {
+    pg.Client.prototype.query = original;
+  }
+  return queries;
+}

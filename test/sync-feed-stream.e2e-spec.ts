@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
+import type { Api } from './support/api.js';
+import { createDatabase, runSql, type TestDatabase } from './support/database.js';
+import { createDeveloper, ServerProcess } from './support/server.js';
+
+const EVENTS = 1_000_000;
+
+let database: TestDatabase;
+let server: ServerProcess;
+let api: Api;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  server = await ServerProcess.start(database.env);
+  api = await createDeveloper(server.url, 'dev-1');
+  await server.stop();
+  await runSql(
+    database,
+    `INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id)
+     SELECT d.id, '2001-01-01'::timestamptz + n * interval '1 ms', 'created', 'route', 'routes', n, d.id
+     FROM developers d, generate_series(1, ${EVENTS}) n`,
+  );
+  server = await ServerProcess.start(database.env);
+  api = api.at(server.url);
+}, 180_000);
+afterAll(async () => {
+  await server.stop();
+  await database.drop();
+});
+
+/** Resident memory of the server process, in MiB. */
+const residentMemory = () =>
+  Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))![1]) / 1024;
+
+const openFeed = async (): Promise<IncomingMessage> => {
+  const request = get(`${server.url}/api/v1/sync.json?since=1970-01-01`, {
+    headers: { authorization: `Bearer ${api.key}` },
+  });
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  return response.setEncoding('utf8');
+};
+
+describe('a feed of 1,000,000 events', () => {
+  it('is streamed whole and in order, in flat memory, while other requests are answered', async () => {
+    // Page through a part first, so that caches of the process and of the database are filled.
+    for (let since = '1970-01-01', page = 0; page < 5; page++) {
+      const { body } = await api.sync({ since, limit: '10000' });
+      since = body.meta.rwgps_datetime;
+    }
+    const before = residentMemory();
+    let highest = before;
+    let polls = 0;
+    let isOver = false;
+    const others = (async () => {
+      while (!isOver) {
+        const { status, body } = await api.sync('since=2999-01-01');
+        expect({ status, items: body.items }).toEqual({ status: 200, items: [] });
+        polls++;
+        highest = Math.max(highest, residentMemory());
+      }
+    })();
+
+    const response = await openFeed();
+    expect(response.statusCode).toBe(200);
+    let rest = '';
+    let count = 0;
+    for await (const chunk of response as AsyncIterable<string>) {
+      const parts = (rest + chunk).split('"item_id":');
+      for (const part of parts.slice(1, -1)) {
+        if (parseInt(part, 10) !== ++count) throw new Error(`item ${part} came as number ${count}`);
+      }
+      rest = parts.length > 1 ? `"item_id":${parts.at(-1)}` : parts[0];
+    }
+    isOver = true;
+    await others;
+    expect(count + 1).toBe(EVENTS);
+    const meta = JSON.parse(rest.slice(rest.indexOf('"meta":') + 7, -1));
+    expect(meta.item_count).toBe(EVENTS);
+    expect((await api.get(meta.next_sync_url)).body.items).toEqual([]);
+    expect(polls).toBeGreaterThan(20);
+    console.log(
+      `memory grew by ${(highest - before).toFixed(1)} MiB from ${before.toFixed(1)}; ${polls} polls meanwhile`,
+    );
+    expect(highest - before).toBeLessThan(64);
+  }, 180_000);
+
+  it('waits for a slow client without reading ahead of it', async () => {
+    const response = await openFeed();
+    await once(response, 'readable');
+    const before = residentMemory();
+    // Nobody reads any more. If the server went on, these requests would see its memory grow by some 250 MB.
+    for (let n = 0; n < 300; n++) await api.sync('since=2999-01-01');
+    expect(residentMemory() - before).toBeLessThan(64);
+    response.destroy();
+    expect((await api.sync('since=2999-01-01')).status).toBe(200);
+  });
+});
+
+it('a stream that fails in the middle is cut off, so that nobody takes a part for the whole', async () => {
+  const response = await openFeed();
+  await once(response, 'readable');
+  await server.stop('SIGKILL');
+  const whole = (async () => {
+    let text = '';
+    for await (const chunk of response as AsyncIterable<string>) text += chunk;
+    return text;
+  })();
+  await expect(whole).rejects.toThrow();
+  server = await ServerProcess.start(database.env);
+});
