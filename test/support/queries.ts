@@ -8,6 +8,7 @@ export interface RecordedQuery {
 /** Every statement that this process sends to PostgreSQL while something runs, whichever way it takes. */
 export async function recordQueries(run: () => Promise<void>): Promise<RecordedQuery[]> {
   const queries: RecordedQuery[] = [];
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the client that it was called on
   const original = pg.Client.prototype.query;
   pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
     const [config, values] = args as [string | RecordedQuery, unknown[]];

@@ -1,0 +1,324 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createConfig, lintFromString } from '@redocly/openapi-core';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
+import { readFileSync } from 'node:fs';
+import { type Answer, Api, RECORDS } from './support/api.js';
+import { startApp, type TestApp } from './support/server.js';
+
+/** The statuses of every route: those of the error tables of both documents, and what goes beyond them. */
+const ROUTES = {
+  'get /health/live': [200],
+  'get /health/ready': [200, 500, 503],
+  'post /api/v1/api-keys': [201, 400, 401, 403, 413, 415, 500, 503],
+  'get /api/v1/api-keys': [200, 400, 401, 403, 500, 503],
+  'delete /api/v1/api-keys/{id}': [204, 400, 401, 403, 404, 500, 503],
+  'get /api/v1/sync/records': [200, 400, 401, 403, 500, 503],
+  'post /api/v1/sync/records': [201, 400, 401, 403, 409, 413, 415, 500, 503],
+  'get /api/v1/sync/records/{id}': [200, 304, 400, 401, 403, 404, 500, 503],
+  'patch /api/v1/sync/records/{id}': [200, 400, 401, 403, 404, 412, 413, 415, 500, 503],
+  'delete /api/v1/sync/records/{id}': [204, 400, 401, 403, 404, 412, 500, 503],
+  'get /api/v1/{assets}/{item_id}.json': [200, 401, 403, 404, 500, 503],
+  'get /api/v1/sync.json': [200, 304, 400, 401, 403, 404, 422, 500, 503],
+};
+type Route = keyof typeof ROUTES;
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- parsed, and read at many depths
+type Json = any;
+
+let app: TestApp;
+/** What the server shows. */
+let document: Json;
+
+beforeAll(async () => {
+  app = await startApp({ BODY_LIMIT: '4096' });
+  document = (await app.admin.get('/docs-json')).body;
+});
+afterAll(() => app.close());
+
+const operationOf = (route: string) => {
+  const [method, path] = route.split(' ');
+  return document.paths[path][method];
+};
+const jsonOf = (holder: { content: Record<string, unknown> }): Json => holder.content['application/json'];
+const valuesOf = (media: { examples?: Record<string, { value: unknown }> }) =>
+  Object.values(media.examples ?? {}).map(({ value }) => value);
+const schemasOf = (): [string, Json][] => Object.entries(document.components.schemas);
+
+describe('the document', () => {
+  it('is the committed openapi.json (npm run openapi)', () => {
+    expect(readFileSync('openapi.json', 'utf8')).toBe(`${JSON.stringify(document, null, 2)}\n`);
+  });
+
+  it('is valid OpenAPI 3 without anything to find for a linter, examples included', async () => {
+    const config = await createConfig({
+      extends: ['recommended'],
+      rules: {
+        'no-invalid-media-type-examples': 'error',
+        'no-invalid-parameter-examples': 'error',
+        'no-invalid-schema-examples': 'error',
+        // The document prescribes /api/v1/routes/217.json. `api-keys` is no type of item, so nothing is ambiguous.
+        'no-ambiguous-paths': 'off',
+        // Health probes take no input and need no credential: there is no mistake to be made.
+        'operation-4xx-response': 'off',
+      },
+    });
+    const problems = await lintFromString({ source: JSON.stringify(document), config });
+    expect(problems.map(({ ruleId, message, location }) => [ruleId, message, location[0].pointer])).toEqual(
+      [],
+    );
+  });
+
+  it('has every route, and with each its statuses', () => {
+    const found = Object.entries<Record<string, Json>>(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { responses }]) => [
+        `${method} ${path}`,
+        Object.keys(responses).map(Number),
+      ]),
+    );
+    expect(Object.fromEntries(found)).toEqual(ROUTES);
+  });
+
+  it.each(Object.keys(ROUTES))('explains %s', (route) => {
+    const { summary, tags, security, parameters, requestBody, responses } = operationOf(route);
+    expect(summary).toMatch(/\S/);
+    expect(document.tags).toEqual(expect.arrayContaining([expect.objectContaining({ name: tags[0] })]));
+    expect(security).toEqual(route.includes('/health/') ? [{}] : [{ bearer: [] }]);
+    for (const parameter of parameters) {
+      expect(parameter).toEqual(
+        expect.objectContaining({ description: expect.stringMatching(/\S/), schema: expect.anything() }),
+      );
+    }
+    if (requestBody) expect(jsonOf(requestBody).schema).toEqual({ $ref: expect.any(String) });
+    for (const [status, response] of Object.entries<Json>(responses)) {
+      expect([status, response.description]).toEqual([status, expect.stringMatching(/\S/)]);
+      if (Number(status) < 400) continue;
+      expect(jsonOf(response).schema).toEqual({ $ref: '#/components/schemas/ErrorBody' });
+      expect(valuesOf(jsonOf(response))).not.toEqual([]);
+    }
+  });
+
+  it('explains every member of every body, and shows an example of it', () => {
+    const unexplained = schemasOf().flatMap(([name, { properties }]) =>
+      Object.entries<Json>(properties)
+        .filter(
+          ([, { description, example, items, $ref, allOf, enum: values }]) =>
+            !description || [example, items, $ref, allOf, values].every((shown) => shown === undefined),
+        )
+        .map(([member]) => `${name}.${member}`),
+    );
+    expect(unexplained).toEqual([]);
+  });
+});
+
+describe('the examples of the contract', () => {
+  const requests = (route: Route) => valuesOf(jsonOf(operationOf(route).requestBody));
+  const answers = (route: Route, status: number) => valuesOf(jsonOf(operationOf(route).responses[status]));
+  /** What a schema's own examples add up to, as the page at /docs shows it. */
+  const sample = (name: string): Record<string, unknown> =>
+    Object.fromEntries(
+      Object.entries<Json>(document.components.schemas[name].properties).map(([member, schema]) => [
+        member,
+        schema.items?.$ref ? [sample(schema.items.$ref.split('/').at(-1))] : schema.example,
+      ]),
+    );
+
+  it('are the request bodies of POST and PATCH', () => {
+    expect(requests('post /api/v1/sync/records')).toContainEqual({
+      developerId: 'dev-789',
+      resourceType: 'FEATURE_FLAG_STATE',
+      resourceKey: 'flag-migration-v2',
+      data: {
+        enabled: false,
+        lastToggle: '2025-12-01T11:00:00Z',
+        notes: 'Initial state for migration flag.',
+      },
+    });
+    expect(requests('patch /api/v1/sync/records/{id}')).toContainEqual({
+      data: { enabled: true, lastToggle: '2025-12-01T12:00:00Z' },
+      status: 'PENDING_SYNC_CONFIRMATION',
+    });
+  });
+
+  it('are the page of records', () => {
+    expect(sample('RecordPageBody')).toEqual({
+      total: 150,
+      page: 1,
+      limit: 50,
+      data: [
+        {
+          id: expect.any(String),
+          developerId: 'dev-456',
+          resourceType: 'PROJECT_CONFIG',
+          resourceKey: 'my-backend-service',
+          data: expect.any(Object),
+          lastSyncedAt: '2025-12-01T10:00:00.000Z',
+          status: 'ACTIVE',
+          createdAt: '2025-01-15T09:00:00.000Z',
+          updatedAt: '2025-12-01T10:00:00.000Z',
+          metadata: {},
+        },
+      ],
+    });
+  });
+
+  it('are the answer of a sync, oldest first', () => {
+    const [{ items, meta }] = answers('get /api/v1/sync.json', 200) as Json[];
+    expect(items.map((item: Json) => [item.item_type, item.item_id, item.item_user_id, item.action])).toEqual(
+      [
+        ['route', 217, 2, 'added'],
+        ['route', 218, 1, 'updated'],
+        ['route', 156, 1, 'deleted'],
+        ['trip', 738, 1, 'created'],
+      ],
+    );
+    const datetimes = items.map((item: Json) => item.datetime);
+    expect(datetimes).toEqual([...datetimes].sort());
+    expect(items[0].collection).toMatchObject({ id: 1, type: 'pinned', name: 'pinned' });
+    expect(meta).toMatchObject({ rwgps_datetime: meta.date_range.until, item_count: 4 });
+    expect(new URL(meta.next_sync_url).searchParams.get('since')).toBe(meta.rwgps_datetime);
+  });
+
+  it('are the errors of a sync', () => {
+    expect(answers('get /api/v1/sync.json', 400)).toContainEqual({
+      error: 'Invalid since parameter format',
+      details: 'Expected ISO8601 datetime format (e.g., 2024-09-01T00:00:00Z)',
+      code: 'invalid_since',
+    });
+    const others = [401, 422, 500].flatMap((status) => answers('get /api/v1/sync.json', status));
+    expect(others.map((body: Json) => body.error)).toEqual(
+      expect.arrayContaining([
+        'Authentication required',
+        'Missing required parameter: since',
+        'Internal server error',
+      ]),
+    );
+  });
+});
+
+describe('what the server answers is what the document says:', () => {
+  let dev: Api;
+  let ajv: Ajv2020;
+
+  beforeAll(async () => {
+    dev = await app.developer('dev-789');
+    ajv = new Ajv2020({ strict: false, allErrors: true });
+    formats.default(ajv);
+    const closed = structuredClone(document);
+    // A member that the document does not have is a mistake in the document.
+    for (const schema of Object.values<Json>(closed.components.schemas)) schema.additionalProperties = false;
+    ajv.addSchema(closed, 'openapi.json');
+  });
+
+  /** The status, the body and the headers of an answer are documented. */
+  function expectDocumented(route: Route, { status, headers, body }: Answer, expected: number) {
+    expect(status).toBe(expected);
+    const pointer = `/paths/${encodeURIComponent(route.split(' ')[1].replaceAll('~', '~0').replaceAll('/', '~1'))}`;
+    const response = operationOf(route).responses[status];
+    for (const name of Object.keys(response.headers ?? {})) {
+      // 403 has one only when a scope is missing.
+      if (status !== 403) expect([name, headers.get(name)]).toEqual([name, expect.stringMatching(/\S/)]);
+    }
+    if (!response.content) return expect(body).toBe('');
+    const validate = ajv.compile({
+      $ref: `openapi.json#${pointer}/${route.split(' ')[0]}/responses/${status}/content/application~1json/schema`,
+    });
+    validate(body);
+    expect(validate.errors ?? []).toEqual([]);
+  }
+
+  it('records', async () => {
+    const { POST, LIST, ONE, PATCH, DELETE } = {
+      POST: 'post /api/v1/sync/records',
+      LIST: 'get /api/v1/sync/records',
+      ONE: 'get /api/v1/sync/records/{id}',
+      PATCH: 'patch /api/v1/sync/records/{id}',
+      DELETE: 'delete /api/v1/sync/records/{id}',
+    } as const;
+    let created!: Answer;
+    for (const example of valuesOf(jsonOf(operationOf(POST).requestBody))) {
+      created = await dev.post(RECORDS, example);
+      expectDocumented(POST, created, 201);
+      expectDocumented(POST, await dev.post(RECORDS, example), 409);
+    }
+    expectDocumented(POST, await dev.post(RECORDS, '{'), 400);
+    expectDocumented(POST, await dev.post(RECORDS, { data: 'x'.repeat(5000) }), 413);
+    expectDocumented(POST, await dev.post(RECORDS, 'x', { 'content-type': 'text/plain' }), 415);
+    expectDocumented(LIST, await dev.get(RECORDS), 200);
+    expectDocumented(LIST, await dev.get(`${RECORDS}?page=0`), 400);
+    expectDocumented(LIST, await dev.get(`${RECORDS}?developerId=dev-1`), 403);
+
+    const url = `${RECORDS}/${created.body.id}`;
+    const stranger = await app.developer('dev-1');
+    const nobody = new Api(app.url);
+    const none = `${RECORDS}/0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d`;
+    const ifNoneMatch = { 'If-None-Match': created.headers.get('etag')! };
+    expectDocumented(ONE, await dev.get(url), 200);
+    expectDocumented(ONE, await dev.get(url, ifNoneMatch), 304);
+    expectDocumented(ONE, await dev.get(`${RECORDS}/x`), 400);
+    expectDocumented(ONE, await nobody.get(url), 401);
+    expectDocumented(ONE, await stranger.get(url), 403);
+    expectDocumented(ONE, await dev.get(none), 404);
+    for (const example of valuesOf(jsonOf(operationOf(PATCH).requestBody))) {
+      expectDocumented(PATCH, await dev.patch(url, example), 200);
+    }
+    expectDocumented(PATCH, await dev.patch(url, { developerId: 'x' }), 400);
+    expectDocumented(PATCH, await dev.patch(url, { data: {} }, { 'If-Match': '"x"' }), 412);
+    expectDocumented(DELETE, await dev.delete(url, { 'If-Match': '"x"' }), 412);
+    expectDocumented(DELETE, await dev.delete(url), 204);
+    expectDocumented(DELETE, await dev.delete(url), 404);
+  });
+
+  it('the feed', async () => {
+    const [SYNC, ITEM] = ['get /api/v1/sync.json', 'get /api/v1/{assets}/{item_id}.json'] as const;
+    const route = await dev.create({
+      developerId: 'dev-789',
+      resourceType: 'ROUTE',
+      resourceKey: '1',
+      data: {},
+    });
+    const synced = await dev.sync({ since: '1970-01-01T00:00:00Z', assets: 'routes', limit: '1000' });
+    expectDocumented(SYNC, synced, 200);
+    const ifNoneMatch = { 'If-None-Match': synced.headers.get('etag')! };
+    const again = await dev.get(
+      '/api/v1/sync.json?since=1970-01-01T00:00:00Z&assets=routes&limit=1000',
+      ifNoneMatch,
+    );
+    expectDocumented(SYNC, again, 304);
+    expectDocumented(SYNC, await dev.sync({ since: 'yesterday' }), 400);
+    expectDocumented(SYNC, await dev.sync({ since: '1970-01-01', developerId: 'dev-1' }), 403);
+    expectDocumented(SYNC, await app.admin.sync({ since: '1970-01-01', developerId: 'dev-404' }), 404);
+    expectDocumented(SYNC, await dev.sync({}), 422);
+    expectDocumented(SYNC, await app.admin.sync({ since: '1970-01-01' }), 422);
+
+    const { item_url } = synced.body.items.at(-1);
+    const item = await dev.get(item_url);
+    expectDocumented(ITEM, item, 200);
+    expect(item.body.route.record_id).toBe(route.id);
+    expectDocumented(ITEM, await dev.get('/api/v1/routes/0.json'), 404);
+  });
+
+  it('keys and health', async () => {
+    const [POST, LIST, DELETE] = [
+      'post /api/v1/api-keys',
+      'get /api/v1/api-keys',
+      'delete /api/v1/api-keys/{id}',
+    ] as const;
+    const created = await app.admin.post('/api/v1/api-keys', {
+      developerId: 'dev-789',
+      scopes: ['sync:read'],
+      name: 'laptop',
+      expiresAt: '2999-01-01T00:00:00Z',
+    });
+    expectDocumented(POST, created, 201);
+    expectDocumented(POST, await app.admin.post('/api/v1/api-keys', {}), 400);
+    expectDocumented(POST, await dev.post('/api/v1/api-keys', {}), 403);
+    expectDocumented(LIST, await app.admin.get('/api/v1/api-keys'), 200);
+    expectDocumented(DELETE, await app.admin.delete(`/api/v1/api-keys/${created.body.id}`), 204);
+    expectDocumented(DELETE, await app.admin.delete('/api/v1/api-keys/x'), 400);
+    const none = '/api/v1/api-keys/0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d';
+    expectDocumented(DELETE, await app.admin.delete(none), 404);
+    expectDocumented('get /health/live', await app.admin.get('/health/live'), 200);
+    expectDocumented('get /health/ready', await app.admin.get('/health/ready'), 200);
+  });
+});

@@ -1,0 +1,114 @@
+CREATE TABLE public.api_keys (
+    id uuid NOT NULL,
+    owner_id integer NOT NULL,
+    hash bytea NOT NULL,
+    prefix character varying(12) NOT NULL,
+    name character varying(255),
+    scopes character varying(32)[] NOT NULL,
+    created_at timestamp(3) with time zone NOT NULL,
+    expires_at timestamp(3) with time zone,
+    last_used_at timestamp(3) with time zone,
+    revoked_at timestamp(3) with time zone
+);
+
+CREATE TABLE public.change_events (
+    feed_id integer NOT NULL,
+    datetime timestamp(3) with time zone NOT NULL,
+    action character varying(8) NOT NULL,
+    item_type character varying(64) NOT NULL,
+    asset character varying(80) NOT NULL,
+    item_id bigint NOT NULL,
+    item_user_id integer NOT NULL
+);
+
+CREATE TABLE public.developers (
+    id integer NOT NULL,
+    developer_id character varying(255) NOT NULL,
+    feed_clock timestamp(3) with time zone DEFAULT clock_timestamp() NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT clock_timestamp() NOT NULL
+)
+WITH (fillfactor='50');
+
+ALTER TABLE public.developers ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.developers_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE SEQUENCE public.item_ids
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE public.migrations (
+    id integer NOT NULL,
+    "timestamp" bigint NOT NULL,
+    name character varying NOT NULL
+);
+
+CREATE SEQUENCE public.migrations_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER SEQUENCE public.migrations_id_seq OWNED BY public.migrations.id;
+
+CREATE TABLE public.records (
+    owner_id integer NOT NULL,
+    item_id bigint NOT NULL,
+    id uuid NOT NULL,
+    developer_id character varying(255) NOT NULL,
+    resource_type character varying(64) NOT NULL,
+    resource_key character varying(255) NOT NULL,
+    data json NOT NULL,
+    metadata json NOT NULL,
+    status character varying(32) NOT NULL,
+    last_synced_at timestamp(3) with time zone,
+    created_at timestamp(3) with time zone NOT NULL,
+    updated_at timestamp(3) with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.migrations ALTER COLUMN id SET DEFAULT nextval('public.migrations_id_seq'::regclass);
+
+ALTER TABLE ONLY public.migrations
+    ADD CONSTRAINT "PK_8c82d7f526340ab734260ea46be" PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.change_events
+    ADD CONSTRAINT change_events_pkey PRIMARY KEY (feed_id, datetime);
+
+ALTER TABLE ONLY public.developers
+    ADD CONSTRAINT developers_developer_id UNIQUE (developer_id);
+
+ALTER TABLE ONLY public.developers
+    ADD CONSTRAINT developers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.records
+    ADD CONSTRAINT records_key UNIQUE (owner_id, resource_type, resource_key);
+
+ALTER TABLE ONLY public.records
+    ADD CONSTRAINT records_pkey PRIMARY KEY (owner_id, item_id);
+
+CREATE UNIQUE INDEX api_keys_hash ON public.api_keys USING btree (hash);
+
+CREATE INDEX api_keys_owner_id ON public.api_keys USING btree (owner_id);
+
+CREATE INDEX records_id ON public.records USING btree (id);
+
+CREATE INDEX records_item_id ON public.records USING btree (item_id);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_owner FOREIGN KEY (owner_id) REFERENCES public.developers(id);
+
+ALTER TABLE ONLY public.records
+    ADD CONSTRAINT records_owner FOREIGN KEY (owner_id) REFERENCES public.developers(id);
