@@ -4,14 +4,16 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 /**
- * Imports point one way: sync-feed -> records -> auth -> common. Each folder lists what it must not know.
+ * Imports point one way: collections -> sync-feed -> records -> auth -> common. Each folder lists what it must not know.
  */
 const LAYERS = {
-  common: ['auth', 'records', 'sync-feed', 'health'],
-  database: ['common', 'auth', 'records', 'sync-feed', 'health'],
-  auth: ['records', 'sync-feed', 'health'],
-  records: ['sync-feed', 'health'],
-  'sync-feed': ['health'],
+  common: ['auth', 'jobs', 'records', 'sync-feed', 'collections', 'health'],
+  database: ['common', 'auth', 'jobs', 'records', 'sync-feed', 'collections', 'health'],
+  jobs: ['auth', 'records', 'sync-feed', 'collections', 'health'],
+  auth: ['jobs', 'records', 'sync-feed', 'collections', 'health'],
+  records: ['jobs', 'sync-feed', 'collections', 'health'],
+  'sync-feed': ['jobs', 'collections', 'health'],
+  collections: ['health'],
 };
 
 /** Calls of which a TypeORM subscriber hears too little, or nothing at all: the feed would miss the change. */
@@ -71,6 +73,21 @@ export default defineConfig(
           selector: `CallExpression > MemberExpression.callee > Identifier.property[name=/^(${UNHEARD.join('|')})$/]`,
           message:
             'The change subscriber does not hear of this call. Use insert, save or remove on whole entities.',
+        },
+      ],
+    },
+  },
+  {
+    files: ['src/collections/**'],
+    ignores: ['**/*.controller.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            "CallExpression > MemberExpression.callee[object.name='manager'] > Identifier.property[name=/^(update|delete|softDelete|upsert|increment|decrement|clear)$/]",
+          message:
+            'The change subscribers do not hear of this call. Use insert, save or remove on whole entities.',
         },
       ],
     },

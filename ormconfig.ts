@@ -1,9 +1,18 @@
+import type { Client } from 'pg';
 import { ApiKey } from './src/auth/api-key.entity.js';
 import { Developer } from './src/auth/developer.entity.js';
+import {
+  FollowedRecordSubscriber,
+  RevokedShareSubscriber,
+} from './src/collections/followed-change.subscriber.js';
+import { PinChangeSubscriber } from './src/collections/pin-change.subscriber.js';
+import { Pin } from './src/collections/pin.entity.js';
 import { config } from './src/config.js';
 import { TidemarkDataSource } from './src/database/tidemark-data-source.js';
 import { Initial1700000000000 } from './src/migrations/1700000000000-initial.js';
+import { Collections1700000001000 } from './src/migrations/1700000001000-collections.js';
 import { SyncRecord } from './src/records/record.entity.js';
+import { Share } from './src/records/share.entity.js';
 import { ChangeEvent } from './src/sync-feed/change-event.entity.js';
 import { RecordChangeSubscriber } from './src/sync-feed/record-change.subscriber.js';
 
@@ -16,9 +25,14 @@ export default new TidemarkDataSource(
     ...(isEmbedded
       ? { username: 'postgres', password: 'postgres', database: 'postgres' }
       : { url: config.DATABASE_URL }),
-    entities: [Developer, ApiKey, SyncRecord, ChangeEvent],
-    subscribers: [RecordChangeSubscriber],
-    migrations: [Initial1700000000000],
+    entities: [Developer, ApiKey, SyncRecord, Share, ChangeEvent, Pin],
+    subscribers: [
+      RecordChangeSubscriber,
+      PinChangeSubscriber,
+      FollowedRecordSubscriber,
+      RevokedShareSubscriber,
+    ],
+    migrations: [Initial1700000000000, Collections1700000001000],
     synchronize: false,
     // No extension is needed: every id is made by the server or by an identity column.
     installExtensions: false,
@@ -34,6 +48,9 @@ export default new TidemarkDataSource(
       idle_in_transaction_session_timeout: 30_000,
       // In ms. A write that waits this long for its feed is answered with 503 instead of piling up.
       lock_timeout: 15_000,
+      // The pool listens for errors of idle connections only, and TypeORM not before its own code runs: between the
+      // two, a connection that PostgreSQL ends would end the process. Whoever uses it then gets an error anyway.
+      onConnect: (client: Client) => void client.on('error', () => {}),
     },
   },
   isEmbedded ? config.DATA_DIR : undefined,

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import dataSource from '../ormconfig.js';
 import { AuthModule } from './auth/auth.module.js';
+import { CollectionsModule } from './collections/collections.module.js';
 import { HealthController } from './health/health.controller.js';
 import { RecordsModule } from './records/records.module.js';
 import { SyncFeedModule } from './sync-feed/sync-feed.module.js';
@@ -9,16 +10,14 @@ import { SyncFeedModule } from './sync-feed/sync-feed.module.js';
 @Module({
   imports: [
     TypeOrmModule.forRootAsync({
-      useFactory: () => ({ ...dataSource.options, retryAttempts: 0 }),
-      dataSourceFactory: async () => {
-        await dataSource.initialize();
-        await dataSource.migrate();
-        return dataSource;
-      },
+      useFactory: () => dataSource.options,
+      // Connected and migrated before the application is made (create-app.ts): a failure is one clear line then.
+      dataSourceFactory: () => Promise.resolve(dataSource),
     }),
     AuthModule,
     RecordsModule,
     SyncFeedModule,
+    CollectionsModule,
   ],
   controllers: [HealthController],
 })

@@ -33,6 +33,7 @@ describe('loadConfig', () => {
     ['PUBLIC_URL', 'https://a.example/?x=1'],
     ['PUBLIC_URL', 'javascript:alert(1)'],
     ['DATABASE_URL', 'mysql://localhost/x'],
+    ['DATABASE_URL', 'postgres://localhost:99999/x'],
     ['DATABASE_POOL_SIZE', '0'],
     ['ADMIN_API_KEY', 'short'],
     ['ADMIN_API_KEY', 'has a space in it'],
@@ -49,6 +50,10 @@ describe('loadConfig', () => {
     const JWT_JWKS_URL = 'https://id.example.com/jwks.json';
     expect(load({ JWT_JWKS_URL })).toThrow('JWT_JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE');
     expect(load({ JWT_JWKS_URL, JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' })).not.toThrow();
+  });
+
+  it('says of a text that it is no number, not that it is too large', () => {
+    expect(load({ PORT: 'many' })).toThrow('PORT must be an integer number');
   });
 
   it('names all bad variables at once', () => {

@@ -1,5 +1,15 @@
 import { plainToInstance, Transform } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, validateSync } from 'class-validator';
+import {
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  Matches,
+  Max,
+  Min,
+  validateSync,
+  type ValidationError,
+} from 'class-validator';
 
 /** A setting that stops the start. Its message is one line that names the variable. */
 export class ConfigError extends Error {}
@@ -87,6 +97,11 @@ export class Config {
   JWT_AUDIENCE?: string = undefined;
 }
 
+/** What is wrong with a setting; that it is no integer comes before how large it is. */
+function constraintsOf({ constraints = {} }: ValidationError): string[] {
+  return [constraints.isInt, ...Object.values(constraints)].filter((message) => message !== undefined);
+}
+
 /** The variables that are settings. */
 export const CONFIG_NAMES: readonly string[] = Object.keys(new Config());
 
@@ -99,11 +114,12 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   const config = plainToInstance(Config, Object.fromEntries(known.map((name) => [name, env[name]])), {
     exposeDefaultValues: true,
   });
-  const problems = validateSync(config).flatMap((error) =>
-    Object.values(error.constraints ?? {}).slice(0, 1),
-  );
+  const problems = validateSync(config).flatMap((error) => constraintsOf(error).slice(0, 1));
   if (config.JWT_JWKS_URL && !(config.JWT_ISSUER && config.JWT_AUDIENCE)) {
     problems.push('JWT_JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE');
+  }
+  if (config.DATABASE_URL && problems.length === 0 && !URL.canParse(config.DATABASE_URL)) {
+    problems.push('DATABASE_URL is not a valid URL');
   }
   if (problems.length > 0) throw new ConfigError(`Bad configuration: ${problems.join('; ')}`);
   config.PUBLIC_URL = config.PUBLIC_URL?.replace(/\/+$/, '');

@@ -6,6 +6,7 @@ import { type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import dataSource from '../ormconfig.js';
 import { AppModule } from './app.module.js';
 import { invalidRequest } from './common/api-error.js';
 import { ApiErrorFilter, toApiError } from './common/api-error.filter.js';
@@ -18,10 +19,20 @@ import { config } from './config.js';
 /** A caller's own request id is kept if it is harmless in a header and a log. */
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
+/** What Node says of a request that is no good HTTP; everything else is a 400. */
+const CLIENT_ERRORS: Record<string, [number, string] | undefined> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request header fields too large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request timeout'],
+};
+
 /** The whole application, connected and migrated, not yet listening. The server and the tests share it. */
 export async function createApp(): Promise<NestFastifyApplication> {
+  await dataSource.initialize();
+  await dataSource.migrate();
   const adapter = new FastifyAdapter({
     bodyLimit: config.BODY_LIMIT,
+    // In ms. Who takes longer to send a whole request is holding a connection, not using it.
+    requestTimeout: 60_000,
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: ({ headers }: IncomingMessage) => {
@@ -41,15 +52,14 @@ export async function createApp(): Promise<NestFastifyApplication> {
     // What is no HTTP at all.
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) return;
-      const [status, reason] =
-        error.code === 'HPE_HEADER_OVERFLOW'
-          ? [431, 'Request header fields too large']
-          : [400, 'Bad request'];
+      const [status, reason] = CLIENT_ERRORS[error.code ?? ''] ?? [400, 'Bad request'];
       const body = JSON.stringify({ error: reason, code: 'invalid_request' });
-      socket.end(
+      // Not end(): a peer that keeps its half open would keep the connection.
+      socket.write(
         `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n` +
           `Connection: close\r\n\r\n${body}`,
       );
+      socket.destroySoon();
     },
   });
 

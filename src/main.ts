@@ -1,9 +1,27 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { loadAdminKey } from './auth/admin-key.js';
 
 if (existsSync('.env')) process.loadEnvFile('.env');
+
+let app: NestFastifyApplication | undefined;
+
+/** Ends the process in order, at any moment of its life; while it starts there is nothing to finish. */
+async function stop(): Promise<void> {
+  if (app) {
+    const { config } = await import('./config.js');
+    const { logger } = await import('./common/logger.js');
+    logger.info('stopping: finishing what runs');
+    // Connections that are still busy after SHUTDOWN_TIMEOUT are cut off.
+    setTimeout(() => app?.getHttpServer().closeAllConnections(), config.SHUTDOWN_TIMEOUT * 1_000).unref();
+    await app.close();
+    logger.info('stopped');
+  }
+  process.exit(0);
+}
+for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => void stop());
 
 try {
   // Imported only now: the settings are read from the environment when their module is loaded.
@@ -16,25 +34,14 @@ try {
   const adminKey =
     isEmbedded && config.ADMIN_API_KEY === undefined ? adminKeys.loadAdminKey(config.DATA_DIR) : undefined;
   config.ADMIN_API_KEY ??= adminKey?.key;
-
-  const app = await createApp();
-  await listen(app);
-
-  const stop = async (signal: string) => {
-    logger.info(`${signal}: finishing what runs`);
-    // Connections that are still busy after SHUTDOWN_TIMEOUT are cut off.
-    setTimeout(() => app.getHttpServer().closeAllConnections(), config.SHUTDOWN_TIMEOUT * 1_000).unref();
-    await app.close();
-    logger.info('stopped');
-    process.exit(0);
-  };
-  for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => void stop(signal));
-
   if (config.ADMIN_API_KEY === undefined) {
     logger.warn(
       'ADMIN_API_KEY is not set: only existing sync:admin keys and tokens can administer this server',
     );
   }
+
+  app = await createApp();
+  await listen(app);
   if (isEmbedded) greet(config.PUBLIC_URL!, resolve(config.DATA_DIR), adminKey);
   else logger.info({ url: config.PUBLIC_URL, docs: `${config.PUBLIC_URL}/docs` }, 'serving');
 } catch (error) {
@@ -47,12 +54,14 @@ function greet(url: string, dataDir: string, adminKey: ReturnType<typeof loadAdm
   const lines = ['', `  Tidemark serves ${url}   docs: ${url}/docs`, `  Database: embedded, in ${dataDir}`];
   if (!adminKey) lines.push('  Admin key: ADMIN_API_KEY');
   else {
-    const path = resolve(adminKey.path);
+    const { key, isNew, path } = adminKey;
+    lines.push(`  Admin key: ${isNew ? `${key}   (shown once; kept in ${path})` : path}`);
+  }
+  if (adminKey?.isNew) {
     lines.push(
-      `  Admin key: ${adminKey.isNew ? `${adminKey.key}   (shown once; kept in ${path})` : path}`,
       '',
       '  Try it:',
-      `  curl -X POST ${url}/api/v1/sync/records -H "Authorization: Bearer $(cat '${path}')" \\`,
+      `  curl -X POST ${url}/api/v1/sync/records -H "Authorization: Bearer $(cat '${adminKey.path}')" \\`,
       `    -H 'Content-Type: application/json' \\`,
       `    -d '{"developerId":"dev-1","resourceType":"ROUTE","resourceKey":"hello","data":{"km":42}}'`,
     );

@@ -52,7 +52,7 @@ describe('an embedded server', () => {
     expect((await first.stop()).code).toBe(0);
 
     const second = await start(directory, { ADMIN_API_KEY: '' });
-    await until(() => second.output.includes('curl'));
+    await until(() => second.output.includes('Admin key'));
     expect(second.output).not.toContain(key);
     expect(second.output).toContain(keyFile);
     expect((await new Api(second.url, key).get(`${RECORDS}/${answer.id}`)).body).toEqual(answer);
@@ -63,7 +63,9 @@ describe('an embedded server', () => {
     const first = await start(env.DATA_DIR);
     const second = await ServerProcess.spawn({ DATA_DIR: env.DATA_DIR });
     expect((await second.exited).code).toBe(1);
-    expect(second.output).toBe(`Tidemark cannot start: ${env.DATA_DIR} is in use by another process\n`);
+    expect(second.output).toBe(
+      `Tidemark cannot start: DATA_DIR ${env.DATA_DIR} is in use by another process\n`,
+    );
     expect((await first.admin.get(RECORDS)).status).toBe(200);
   });
 
@@ -84,7 +86,8 @@ describe('an embedded server', () => {
             data: { n },
           };
           const created = await api.post(RECORDS, input).catch(() => undefined);
-          if (created?.status !== 201) return;
+          if (created === undefined) return;
+          expect(created.status).toBe(201);
           acknowledged.set(created.body.id, created.body.updatedAt);
           if (n % 3 > 0) continue;
           const patched = await api
@@ -95,7 +98,8 @@ describe('an embedded server', () => {
           acknowledged.set(created.body.id, patched.body.updatedAt);
         }
       });
-      await until(() => acknowledged.size >= goal);
+      // Should the writers end by themselves, then by a failure that is to be seen.
+      await Promise.race([until(() => acknowledged.size >= goal), Promise.all(writers)]);
       await server.stop('SIGKILL');
       await Promise.all(writers);
       server = await start(env.DATA_DIR);
@@ -145,13 +149,23 @@ describe('SIGTERM', () => {
   });
 });
 
+it('npm start hands SIGTERM on to the server: a clean end, exit code 0, nothing left running', async () => {
+  const { env } = await createDatabase({ embedded: true });
+  const server = await ServerProcess.spawn({ DATA_DIR: env.DATA_DIR }, ['npm', 'start']);
+  processes.push(server);
+  await server.ready();
+  expect(await server.stop('SIGTERM')).toEqual({ code: 0, signal: null });
+  await expect(fetch(`${server.url}/health/live`)).rejects.toThrow('fetch failed');
+  await start(env.DATA_DIR);
+});
+
 describe('a start that cannot work', () => {
   it.each([
     ['a bad setting', { PORT: 'many' }, /^Tidemark cannot start: Bad configuration: PORT [^\n]*\n$/],
     [
       'no database server',
       { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' },
-      /^Tidemark cannot start: [^\n]*ECONNREFUSED[^\n]*\n$/,
+      /^Tidemark cannot start: The database of DATABASE_URL cannot be used: [^\n]*ECONNREFUSED[^\n]*\n$/,
     ],
   ])('ends with 1 and one clear line: %s', async (_name, env, line) => {
     const server = await ServerProcess.spawn({

@@ -18,6 +18,13 @@ const ROUTES = {
   'get /api/v1/sync/records/{id}': [200, 304, 400, 401, 403, 404, 500, 503],
   'patch /api/v1/sync/records/{id}': [200, 400, 401, 403, 404, 412, 413, 415, 500, 503],
   'delete /api/v1/sync/records/{id}': [204, 400, 401, 403, 404, 412, 500, 503],
+  'get /api/v1/sync/records/{id}/shares': [200, 400, 401, 403, 404, 500, 503],
+  'put /api/v1/sync/records/{id}/shares/{developerId}': [204, 400, 401, 403, 404, 500, 503],
+  'delete /api/v1/sync/records/{id}/shares/{developerId}': [204, 400, 401, 403, 404, 500, 503],
+  'put /api/v1/sync/records/{id}/pin': [204, 400, 401, 403, 404, 500, 503],
+  'delete /api/v1/sync/records/{id}/pin': [204, 400, 401, 403, 404, 500, 503],
+  'get /api/v1/collections.json': [200, 400, 401, 403, 404, 500, 503],
+  'get /api/v1/collections/{collection_id}.json': [200, 400, 401, 403, 404, 500, 503],
   'get /api/v1/{assets}/{item_id}.json': [200, 401, 403, 404, 500, 503],
   'get /api/v1/sync.json': [200, 304, 400, 401, 403, 404, 422, 500, 503],
 };

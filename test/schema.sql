@@ -18,7 +18,8 @@ CREATE TABLE public.change_events (
     item_type character varying(64) NOT NULL,
     asset character varying(80) NOT NULL,
     item_id bigint NOT NULL,
-    item_user_id integer NOT NULL
+    item_user_id integer NOT NULL,
+    collection_id integer
 );
 
 CREATE TABLE public.developers (
@@ -61,6 +62,16 @@ CREATE SEQUENCE public.migrations_id_seq
 
 ALTER SEQUENCE public.migrations_id_seq OWNED BY public.migrations.id;
 
+CREATE TABLE public.pins (
+    developer_id integer NOT NULL,
+    item_id bigint NOT NULL,
+    item_owner_id integer NOT NULL,
+    item_type character varying(64) NOT NULL,
+    asset character varying(80) NOT NULL,
+    pinned_at timestamp(3) with time zone NOT NULL,
+    seen timestamp(3) with time zone NOT NULL
+);
+
 CREATE TABLE public.records (
     owner_id integer NOT NULL,
     item_id bigint NOT NULL,
@@ -74,6 +85,13 @@ CREATE TABLE public.records (
     last_synced_at timestamp(3) with time zone,
     created_at timestamp(3) with time zone NOT NULL,
     updated_at timestamp(3) with time zone NOT NULL
+);
+
+CREATE TABLE public.shares (
+    owner_id integer NOT NULL,
+    item_id bigint NOT NULL,
+    developer_id integer NOT NULL,
+    created_at timestamp(3) with time zone NOT NULL
 );
 
 ALTER TABLE ONLY public.migrations ALTER COLUMN id SET DEFAULT nextval('public.migrations_id_seq'::regclass);
@@ -93,15 +111,25 @@ ALTER TABLE ONLY public.developers
 ALTER TABLE ONLY public.developers
     ADD CONSTRAINT developers_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.pins
+    ADD CONSTRAINT pins_pkey PRIMARY KEY (developer_id, item_id);
+
 ALTER TABLE ONLY public.records
     ADD CONSTRAINT records_key UNIQUE (owner_id, resource_type, resource_key);
 
 ALTER TABLE ONLY public.records
     ADD CONSTRAINT records_pkey PRIMARY KEY (owner_id, item_id);
 
+ALTER TABLE ONLY public.shares
+    ADD CONSTRAINT shares_pkey PRIMARY KEY (owner_id, item_id, developer_id);
+
 CREATE UNIQUE INDEX api_keys_hash ON public.api_keys USING btree (hash);
 
 CREATE INDEX api_keys_owner_id ON public.api_keys USING btree (owner_id);
+
+CREATE INDEX change_events_of_item ON public.change_events USING btree (feed_id, item_id, datetime);
+
+CREATE INDEX pins_of_item ON public.pins USING btree (item_owner_id, item_id, developer_id);
 
 CREATE INDEX records_id ON public.records USING btree (id);
 
@@ -112,3 +140,9 @@ ALTER TABLE ONLY public.api_keys
 
 ALTER TABLE ONLY public.records
     ADD CONSTRAINT records_owner FOREIGN KEY (owner_id) REFERENCES public.developers(id);
+
+ALTER TABLE ONLY public.shares
+    ADD CONSTRAINT shares_developer FOREIGN KEY (developer_id) REFERENCES public.developers(id);
+
+ALTER TABLE ONLY public.shares
+    ADD CONSTRAINT shares_record FOREIGN KEY (owner_id, item_id) REFERENCES public.records(owner_id, item_id) ON DELETE CASCADE;

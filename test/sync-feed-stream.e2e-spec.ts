@@ -81,9 +81,6 @@ describe('a feed of 1,000,000 events', () => {
     expect(meta.item_count).toBe(EVENTS);
     expect((await api.get(meta.next_sync_url)).body.items).toEqual([]);
     expect(polls).toBeGreaterThan(20);
-    console.log(
-      `memory grew by ${(highest - before).toFixed(1)} MiB from ${before.toFixed(1)}; ${polls} polls meanwhile`,
-    );
     expect(highest - before).toBeLessThan(64);
   }, 180_000);
 

@@ -1,52 +1,31 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import pg from 'pg';
 import { type Api, type Answer, RECORDS } from './support/api.js';
 import { createDatabase, createDeveloper, ServerProcess, startApp, type TestApp } from './support/server.js';
+import { Gate } from './support/gate.js';
+import { seededRandom } from './support/random.js';
 import { until } from './support/until.js';
-import { expectExactCopy, SyncClient } from './support/sync-client.js';
+import { expectExactCopy, listAll, SyncClient } from './support/sync-client.js';
 
-/** An advisory lock: while the test holds it, a write of a key that starts with "gated" stops after its tick. */
-const GATE = 4711;
-
-const random = mulberry32(Number(process.env.TEST_SEED));
+const random = seededRandom();
 
 let app: TestApp;
-/** A session of the test's own, beside the server's. */
-let session: pg.Client;
+let gate: Gate;
 
 beforeAll(async () => {
   app = await startApp();
-  session = new pg.Client({ connectionString: process.env.DATABASE_URL });
-  await session.connect();
-  await session.query(`
-    CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-      IF coalesce(NEW.resource_key, OLD.resource_key) LIKE 'gated%' THEN
-        PERFORM pg_advisory_xact_lock_shared(${GATE});
-      END IF;
-      RETURN coalesce(NEW, OLD);
-    END $$;
-    CREATE TRIGGER gate BEFORE INSERT OR UPDATE OR DELETE ON records FOR EACH ROW EXECUTE FUNCTION gate()`);
+  gate = await Gate.build(process.env.DATABASE_URL!);
+  // Writes of a key that starts with "gated" stop after their tick.
+  await gate.stop(
+    'records',
+    'INSERT OR UPDATE OR DELETE',
+    `coalesce(NEW.resource_key, OLD.resource_key) LIKE 'gated%'`,
+  );
 });
-afterEach(() => session.query('SELECT pg_advisory_unlock_all()'));
+afterEach(() => gate.open());
 afterAll(async () => {
-  await session.end();
+  await gate.end();
   await app.close();
 });
-
-const closeGate = () => session.query('SELECT pg_advisory_lock($1)', [GATE]);
-const openGate = () => session.query('SELECT pg_advisory_unlock($1)', [GATE]);
-
-/** Waits until so many sessions of the server wait for a lock of this kind. */
-const waiting = (kind: 'advisory' | 'transactionid' | 'tuple', count: number) =>
-  until(async () => {
-    const { rows } = await session.query(
-      `SELECT count(*)::int AS count FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-       WHERE NOT l.granted AND l.locktype = $1 AND a.datname = current_database()`,
-      [kind],
-    );
-    return rows[0].count === count;
-  });
 
 let developers = 0;
 async function newDeveloper() {
@@ -64,13 +43,13 @@ describe('a write that takes its tick first and commits last', () => {
     const { id, api, create } = await newDeveloper();
     await create('early');
     const follower = await new SyncClient(api).catchUp();
-    await closeGate();
+    await gate.close();
     const late = create('gated');
-    await waiting('advisory', 1);
+    await gate.waiting('advisory', 1);
     const next = create('next');
-    await waiting('transactionid', 1);
+    await gate.waiting('transactionid', 1);
     expect(await follower.poll()).toBe(0);
-    await openGate();
+    await gate.open();
     const [a, b] = await Promise.all([late, next]);
     expect([a.status, b.status]).toEqual([201, 201]);
     expect(await follower.poll()).toBe(2);
@@ -85,13 +64,13 @@ describe('a write that takes its tick first and commits last', () => {
     const { id, api, create } = await newDeveloper();
     const path = `${RECORDS}/${(await create('gated')).body.id}`;
     const follower = await new SyncClient(api).catchUp();
-    await closeGate();
+    await gate.close();
     const late = kind === 'update' ? api.patch(path, { data: { late: true } }) : api.delete(path);
-    await waiting('advisory', 1);
+    await gate.waiting('advisory', 1);
     const next = create('next');
-    await waiting('transactionid', 1);
+    await gate.waiting('transactionid', 1);
     expect(await follower.poll()).toBe(0);
-    await openGate();
+    await gate.open();
     await Promise.all([late, next]);
     await follower.catchUp();
     expect(actions(follower)).toEqual(['created', kind === 'update' ? 'updated' : 'deleted', 'created']);
@@ -100,12 +79,12 @@ describe('a write that takes its tick first and commits last', () => {
 
   it("does not hold up another developer's writes and polls", async () => {
     const [a, b] = [await newDeveloper(), await newDeveloper()];
-    await closeGate();
+    await gate.close();
     const late = a.create('gated');
-    await waiting('advisory', 1);
+    await gate.waiting('advisory', 1);
     expect((await b.create('free')).status).toBe(201);
     expect((await new SyncClient(b.api).catchUp()).items.size).toBe(1);
-    await openGate();
+    await gate.open();
     expect((await late).status).toBe(201);
   });
 
@@ -113,16 +92,16 @@ describe('a write that takes its tick first and commits last', () => {
     const { id, api, create } = await newDeveloper();
     await create('early');
     const follower = await new SyncClient(api).catchUp();
-    await closeGate();
+    await gate.close();
     const doomed = create('gated');
-    await waiting('advisory', 1);
+    await gate.waiting('advisory', 1);
     const next = create('next');
-    await waiting('transactionid', 1);
-    await session.query(`
+    await gate.waiting('transactionid', 1);
+    await gate.session.query(`
       SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`);
     expect((await doomed).status).toBe(503);
     expect((await next).status).toBe(201);
-    await openGate();
+    await gate.open();
     await follower.catchUp();
     expect(follower.received).toHaveLength(2);
     await expectExactCopy(follower, api, id);
@@ -135,7 +114,7 @@ describe('the feed clock', () => {
     const { id, api, create } = await newDeveloper();
     await create('before');
     const follower = await new SyncClient(api).catchUp();
-    await session.query(
+    await gate.session.query(
       `UPDATE developers SET feed_clock = date_trunc('milliseconds', clock_timestamp() + interval '1 hour')
        WHERE developer_id = $1`,
       [id],
@@ -209,6 +188,46 @@ describe('parallel writers and parallel followers', () => {
     }
   });
 
+  it('outlive connections that PostgreSQL ends at any moment: the process stays, and nothing is a 500', async () => {
+    const database = await createDatabase();
+    const server = await ServerProcess.start(database.env);
+    try {
+      const api = await createDeveloper(server.url, 'dev-1');
+      const acknowledged: string[] = [];
+      const statuses = new Set<number>();
+      let isOver = false;
+      const clients = Array.from({ length: 40 }, async (_, client) => {
+        for (let n = 0; !isOver; n++) {
+          const resourceKey = `${client}-${n}`;
+          const input = { developerId: 'dev-1', resourceType: 'ROUTE', resourceKey, data: {} };
+          const answer =
+            client % 4 ? await api.sync('since=1970-01-01&limit=1') : await api.post(RECORDS, input);
+          statuses.add(answer.status);
+          if (answer.status === 201) acknowledged.push(answer.body.id);
+        }
+      });
+      for (let round = 0; round < 60; round++) {
+        const goal = acknowledged.length + 5;
+        await Promise.race([until(() => acknowledged.length >= goal), Promise.all(clients)]);
+        await gate.session.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND application_name = 'tidemark'`,
+          [new URL(database.env.DATABASE_URL).pathname.slice(1)],
+        );
+      }
+      isOver = true;
+      await Promise.all(clients);
+      expect([...statuses].filter((status) => ![200, 201, 409, 503].includes(status))).toEqual([]);
+      await until(async () => (await api.get('/health/ready')).status === 200);
+      const follower = await new SyncClient(api).catchUp();
+      await expectExactCopy(follower, api, 'dev-1');
+      const stored = new Set((await listAll(api, 'dev-1')).map(({ id }) => id));
+      expect(acknowledged.filter((id) => !stored.has(id))).toEqual([]);
+    } finally {
+      await server.stop();
+      await database.drop();
+    }
+  });
+
   it('do so on two server processes of which one is killed and started again, and no acknowledged write is lost', async () => {
     const database = await createDatabase();
     // A pool of two: with more writers than connections, waiting must not turn into a deadlock.
@@ -258,13 +277,3 @@ describe('parallel writers and parallel followers', () => {
     }
   });
 });
-
-/** A small seeded generator, so that a failure can be repeated with TEST_SEED. */
-function mulberry32(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { LRUCache } from 'lru-cache';
 import { timingSafeEqual } from 'node:crypto';
@@ -23,8 +23,12 @@ const SHOWN_CHARACTERS = 12;
 /** How long a key that another process revokes may still work here, in ms. The promise is 5 s. */
 const REVOCATION_DELAY = 4_000;
 
+/** What the cache says when it gives up a load. */
+const ABORTED = /^(deleted|evicted|replaced)$/;
+
 @Injectable()
 export class ApiKeysService {
+  private readonly logger = new Logger(ApiKeysService.name);
   private readonly adminKeyHash =
     config.ADMIN_API_KEY === undefined ? undefined : hashApiKey(config.ADMIN_API_KEY);
 
@@ -97,23 +101,30 @@ export class ApiKeysService {
   private async lookUp(hash: string): Promise<ApiKey | undefined> {
     try {
       return await this.inUse.fetch(hash);
-    } catch {
-      // A revocation has deleted the entry, which aborts a load that may have read the row as it was before.
+    } catch (error) {
+      // A revocation deletes the entry, a full cache evicts it; both abort a load, which may have read an old row.
+      if (!ABORTED.test((error as Error).message)) throw error;
       return await this.load(Buffer.from(hash, 'hex'));
     }
   }
 
   /** The key with this hash, unless revoked. */
   private async load(hash: Buffer): Promise<ApiKey | undefined> {
-    // Before the key is read: however long this waits for a connection, what is then kept for REVOCATION_DELAY is new.
+    const key = await this.keys.findOne({ where: { hash }, relations: { developer: true } });
+    if (!key || key.revokedAt) return undefined;
+    // Nobody waits for it, and a key works without it: the database may be read-only just now.
+    void this.noteUse(key.id).catch((error: unknown) =>
+      this.logger.warn({ err: error }, 'last use not noted'),
+    );
+    return key;
+  }
+
+  private async noteUse(id: string): Promise<void> {
     await this.keys
       .createQueryBuilder()
       .update({ lastUsedAt: () => 'clock_timestamp()' })
-      .where('hash = :hash AND revoked_at IS NULL', { hash })
-      .andWhere('(expires_at IS NULL OR expires_at > clock_timestamp())')
+      .where('id = :id AND (expires_at IS NULL OR expires_at > clock_timestamp())', { id })
       .andWhere("(last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '1 minute')")
       .execute();
-    const key = await this.keys.findOne({ where: { hash }, relations: { developer: true } });
-    return key && !key.revokedAt ? key : undefined;
   }
 }

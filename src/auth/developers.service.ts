@@ -25,6 +25,10 @@ export class DevelopersService {
     return found ?? undefined;
   }
 
+  exists(id: number): Promise<boolean> {
+    return this.developers.existsBy({ id });
+  }
+
   /** Never call it inside a transaction: it uses a connection of its own, and the embedded database has only one. */
   async findOrCreate(developerId: string): Promise<DeveloperIdentity> {
     const found = await this.find(developerId);
@@ -38,6 +42,8 @@ export class DevelopersService {
    * any record is touched, so that two writers of one library can never wait for each other in a circle.
    */
   async lock(manager: EntityManager, id: number): Promise<void> {
-    await manager.query('SELECT FROM developers WHERE id = $1 FOR UPDATE', [id]);
+    // As the tick does, not FOR UPDATE: that would also stop those who only refer to this developer, such as
+    // somebody who shares a record with it, and two who share with each other would wait in a circle.
+    await manager.query('SELECT FROM developers WHERE id = $1 FOR NO KEY UPDATE', [id]);
   }
 }

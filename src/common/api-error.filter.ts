@@ -16,13 +16,13 @@ const FRAMEWORK_ERRORS: Record<number, [ErrorCode, string]> = {
 
 /**
  * SQLSTATE classes and socket errors that say "not now" rather than "never": the connection is lost (08), the
- * server is short of something (53) or going down or coming up (57P0x), or a lock was not had in time (55P03).
- * 25P02/25P03: PostgreSQL ended a transaction that we had left idle for too long.
+ * server is short of something (53), going down or coming up (57P0x) or read-only (25006), a statement was cancelled
+ * (57014), a lock was not had in time (55P03), or a transaction was ended that we had left idle for too long (25P03).
  */
 const DATABASE_UNAVAILABLE =
-  /^(08...|53...|57P0.|55P03|25P03|40001|40P01|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT)$/;
+  /^(08...|53...|57P0.|57014|55P03|25006|25P03|40001|40P01|E(CONNREFUSED|CONNRESET|NOENT|PIPE|TIMEDOUT|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH))$/;
 const CONNECTION_LOST =
-  /^(timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Client was closed)/;
+  /^(timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Client was closed|Query runner already released|Database connection provided by a query runner was already released|Cannot use a pool after calling end)/;
 
 function isDatabaseUnavailable(exception: unknown): boolean {
   const cause = exception instanceof QueryFailedError ? exception.driverError : exception;

@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiResponse, type ApiResponseExamples } from '@nestjs/swagger';
-import { type ApiError, ErrorBody, serviceUnavailable } from './api-error.js';
+import { type ApiError, ErrorBody, invalidRequest, notFound, serviceUnavailable } from './api-error.js';
 import { toApiError } from './api-error.filter.js';
 
 const DESCRIPTIONS: Record<number, string> = {
@@ -22,6 +22,10 @@ const HEADERS: Record<number, Record<string, string>> = {
   403: { 'WWW-Authenticate': 'The scope that is missing, if it is that (RFC 6750).' },
   503: { 'Retry-After': 'Seconds to wait.' },
 };
+
+/** What every route with the id of a record may answer. */
+export const INVALID_ID = invalidRequest('The id in the URL must be a UUID.');
+export const NO_RECORD = notFound('There is no record 0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d.');
 
 /** Headers of an answer, all of them text, by name and meaning. */
 export const documentHeaders = (headers: Record<string, string>) =>

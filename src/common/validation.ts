@@ -15,6 +15,14 @@ export type JsonObject = Record<string, unknown>;
 const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** Characters of an answer that names what is wrong; a body of a megabyte can have 100,000 unknown fields. */
+const MAX_DETAILS = 2_000;
+
+function refuse(messages: string[]): ApiError {
+  const details = messages.join('; ');
+  return invalidRequest(details.length > MAX_DETAILS ? `${details.slice(0, MAX_DETAILS)} …` : details);
+}
+
 /** Turns what class-validator found into one 400 that names every offending field. */
 export function toValidationError(errors: ValidationError[]): ApiError {
   const messages = errors.flatMap((error) =>
@@ -22,7 +30,7 @@ export function toValidationError(errors: ValidationError[]): ApiError {
       ? [`${error.property} is required`]
       : Object.values(error.constraints ?? { invalid: `${error.property} is invalid` }),
   );
-  return invalidRequest(messages.join('; '));
+  return refuse(messages);
 }
 
 /**
@@ -59,7 +67,7 @@ export class RequestValidationPipe extends ValidationPipe {
       ? Object.keys(value).filter((name) => name in Object.prototype)
       : [];
     if (inherited.length > 0) {
-      throw invalidRequest(inherited.map((name) => `property ${name} should not exist`).join('; '));
+      throw refuse(inherited.map((name) => `property ${name} should not exist`));
     }
     return super.transform(value, metadata);
   }
@@ -71,18 +79,20 @@ export class RequestValidationPipe extends ValidationPipe {
 /** May be left out. Unlike `@IsOptional()` it does not let `null` pass. */
 export const IsOptionalField = () => ValidateIf((_object, value) => value !== undefined);
 
+export function isText(value: unknown, min: number, max: number): value is string {
+  if (typeof value !== 'string' || !isStorableText(value)) return false;
+  // Spreading counts code points, as PostgreSQL does; the first check spares huge strings that.
+  const length = value.length > 2 * max ? Infinity : [...value].length;
+  return length >= min && length <= max;
+}
+
 /** A string that PostgreSQL can hold, of `min` to `max` characters (code points). */
 export function IsText(min: number, max: number, options?: ValidationOptions) {
   return ValidateBy(
     {
       name: 'isText',
       validator: {
-        validate: (value: unknown) => {
-          if (typeof value !== 'string' || !isStorableText(value)) return false;
-          // Spreading counts code points, as PostgreSQL does; the first check spares huge strings that.
-          const length = value.length > 2 * max ? Infinity : [...value].length;
-          return length >= min && length <= max;
-        },
+        validate: (value: unknown) => isText(value, min, max),
         defaultMessage: (args) =>
           `${args?.property} must be a string of ${min} to ${max} characters, without NUL characters`,
       },

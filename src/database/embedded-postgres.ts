@@ -2,8 +2,26 @@ import { tryLock } from 'fs-native-extensions';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, openSync, closeSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { openDataDir } from './data-dir.js';
+
+/** What PostgreSQL's clients look for in the directory that is given as `host`. */
+const SOCKET = '.s.PGSQL.5432';
+
+/** Bytes that the path of a Unix socket may have. */
+const LONGEST_SOCKET_PATH = 107;
+
+/** A new directory that only this user can enter: in the data directory, or, if its path is too long, elsewhere. */
+function socketDirectory(dataDir: string): string {
+  const directory = join(dataDir, 'socket');
+  if (Buffer.byteLength(join(directory, SOCKET)) > LONGEST_SOCKET_PATH)
+    return mkdtempSync(join(tmpdir(), 'tidemark-'));
+  // What a killed process has left; the lock says that nobody uses it.
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { mode: 0o700 });
+  return directory;
+}
 
 /**
  * PostgreSQL inside this process: PGlite in a worker thread, so that SQL does not block HTTP
@@ -23,18 +41,18 @@ export class EmbeddedPostgres {
    * @throws Error when another process uses the directory, or the database cannot be opened
    */
   static async start(dataDir: string): Promise<EmbeddedPostgres> {
-    const directory = join(resolve(dataDir), 'postgres');
+    const path = openDataDir(dataDir);
+    const directory = join(path, 'postgres');
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     // The kernel drops this lock with the process, however it dies, so there is no stale lock to reason about.
-    const lockFile = openSync(join(resolve(dataDir), 'lock'), 'a+');
+    const lockFile = openSync(join(path, 'lock'), 'a+');
     if (!tryLock(lockFile)) {
       closeSync(lockFile);
-      throw new Error(`${resolve(dataDir)} is in use by another process`);
+      throw new Error(`DATA_DIR ${path} is in use by another process`);
     }
-    // Not under dataDir: the path of a Unix socket may have at most 107 bytes.
-    const host = mkdtempSync(join(tmpdir(), 'tidemark-'));
+    const host = socketDirectory(path);
     const worker = new Worker(new URL('./embedded-postgres.worker.js', import.meta.url), {
-      workerData: { directory, socketPath: join(host, '.s.PGSQL.5432') },
+      workerData: { directory, socketPath: join(host, SOCKET) },
       // Flags of the process (a test runner's, say) are not the worker's business.
       execArgv: [],
     });

@@ -1,10 +1,10 @@
-import type { Pool } from 'pg';
-import { DataSource, type DataSourceOptions, MigrationExecutor } from 'typeorm';
+import { Client, type Pool } from 'pg';
+import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { EmbeddedPostgres } from './embedded-postgres.js';
 
-/** Any constant that is ours: who holds this advisory lock may change the schema. */
-const MIGRATION_LOCK = 7_432_633_765;
+/** Any constant that is ours: the advisory lock of `exclusively`. */
+const STARTING = 7_432_633_765;
 
 /**
  * A DataSource that, before it connects, starts the embedded database when it is asked to, and, once connected,
@@ -30,7 +30,10 @@ export class TidemarkDataSource extends DataSource {
       return await super.initialize();
     } catch (error) {
       await this.embedded?.stop();
-      throw error;
+      if (this.embedded) throw error;
+      throw new Error(`The database of DATABASE_URL cannot be used: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 
@@ -45,27 +48,40 @@ export class TidemarkDataSource extends DataSource {
    * until a full garbage collection: streaming 1,000,000 events grew the process by 110 MiB, through the pool by 12.
    */
   async read<Row>(sql: string, parameters: unknown[]): Promise<Row[]> {
-    const { master } = this.driver as PostgresDriver & { master: Pool };
-    return (await master.query(sql, parameters)).rows as Row[];
+    return (await this.pool.query(sql, parameters)).rows as Row[];
   }
 
-  /** Runs pending migrations; processes that start at once queue up on an advisory lock and find nothing left. */
+  /** The pool of the driver. */
+  get pool(): Pool {
+    return (this.driver as PostgresDriver & { master: Pool }).master;
+  }
+
+  /** Runs pending migrations. */
   async migrate(): Promise<void> {
-    const queryRunner = this.createQueryRunner();
+    await this.exclusively(() => this.runMigrations({ transaction: 'each' }));
+  }
+
+  /**
+   * Runs what only one process at a time may do, such as a change of the schema: processes that start at once queue up
+   * on an advisory lock. It is held by a connection beside the pool, which may have only one and needs it for the work.
+   */
+  async exclusively(work: () => Promise<unknown>): Promise<void> {
+    if (this.embedded) {
+      // The only process on this database.
+      await work();
+      return;
+    }
+    const client = new Client(this.pool.options);
+    // Should it fail, then so does the query below.
+    client.on('error', () => {});
+    await client.connect();
     try {
       // The first process may need longer than our lock_timeout allows a request.
-      await queryRunner.query('SET lock_timeout = 0');
-      await queryRunner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
-      try {
-        const executor = new MigrationExecutor(this, queryRunner);
-        executor.transaction = 'each';
-        await executor.executePendingMigrations();
-      } finally {
-        await queryRunner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
-        await queryRunner.query('RESET lock_timeout');
-      }
+      await client.query('SET lock_timeout = 0');
+      await client.query('SELECT pg_advisory_lock($1)', [STARTING]);
+      await work();
     } finally {
-      await queryRunner.release();
+      await client.end();
     }
   }
 }

@@ -1,13 +1,12 @@
 import { Column, Entity, ForeignKey, Index, PrimaryColumn, Unique } from 'typeorm';
 import { Developer } from '../auth/developer.entity.js';
+import { bigint } from '../database/bigint.js';
 import { JsonColumn } from './json-column.js';
 
 export const STATUSES = ['ACTIVE', 'PENDING_UPDATE', 'PENDING_SYNC_CONFIRMATION', 'ERROR'] as const;
 export type Status = (typeof STATUSES)[number];
 
 export const RECORD_KEY = 'records_key';
-
-const bigint = { to: (value: number | null) => value, from: (value: string) => Number(value) };
 
 /**
  * A DeveloperSyncRecord (spec/records-api.md, section 1). RecordsService is its only writer, with `insert`, `save`

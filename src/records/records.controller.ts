@@ -26,8 +26,8 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, CurrentCaller } from '../auth/access.decorator.js';
 import { Caller } from '../auth/caller.js';
-import { ApiError, invalidRequest, notFound } from '../common/api-error.js';
-import { ApiErrors, documentHeaders } from '../common/api-errors.decorator.js';
+import { ApiError, invalidRequest } from '../common/api-error.js';
+import { ApiErrors, documentHeaders, INVALID_ID, NO_RECORD } from '../common/api-errors.decorator.js';
 import { config } from '../config.js';
 import { isNotModified } from '../common/etag.js';
 import { ParseUuid } from '../common/parse-uuid.pipe.js';
@@ -48,8 +48,6 @@ const RECORDS = 'api/v1/sync/records';
 const ETAG = { ETag: 'Version of the record (RFC 9110).' };
 /** Errors as they can look here. */
 const INVALID_JSON = new ApiError(400, 'invalid_json', 'Invalid JSON', 'The body is not valid UTF-8.');
-const INVALID_ID = invalidRequest('The id in the URL must be a UUID.');
-const NO_RECORD = notFound('There is no record 0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d.');
 const CONFLICT = new ApiError(
   409,
   'conflict',

@@ -15,6 +15,7 @@ import { assertIfMatch } from '../common/etag.js';
 import { JsonColumn } from './json-column.js';
 import type { CreateRecordDto, RecordsQuery, UpdateRecordDto } from './record.dto.js';
 import { RECORD_KEY, SyncRecord } from './record.entity.js';
+import { Share } from './share.entity.js';
 
 /**
  * The records API, and the only writer of `records`. Every write is one transaction that takes the owner's lock
@@ -49,7 +50,7 @@ export class RecordsService {
     return { total, records };
   }
 
-  /** @throws ApiError 403 for another developer's record, 404 for none */
+  /** @throws ApiError 403 for a record of somebody else that is not shared, 404 for none */
   async get(caller: Caller, id: string): Promise<SyncRecord> {
     return this.assertReadable(caller, await this.records.findOneBy({ id }), `record ${id}`);
   }
@@ -57,6 +58,11 @@ export class RecordsService {
   /** The record behind an item page of the feed. */
   async getItem(caller: Caller, itemId: number): Promise<SyncRecord> {
     return this.assertReadable(caller, await this.records.findOneBy({ itemId }), `item ${itemId}`);
+  }
+
+  /** A record of the caller's own library (admin: of any). @throws ApiError 403, 404 */
+  async getOwn(caller: Caller, id: string): Promise<SyncRecord> {
+    return this.assertOwn(caller, await this.records.findOneBy({ id }), `record ${id}`);
   }
 
   /** @throws ApiError 403 for another developer's library, 409 for a key that exists */
@@ -116,8 +122,12 @@ export class RecordsService {
     });
   }
 
-  /** A record of which this transaction is the only writer until it ends. */
-  private async lockRecord(manager: EntityManager, caller: Caller, id: string): Promise<SyncRecord> {
+  /**
+   * A record of the caller's own library (admin: of any), of which this transaction is the only writer until it ends.
+   *
+   * @throws ApiError 403, 404
+   */
+  async lockRecord(manager: EntityManager, caller: Caller, id: string): Promise<SyncRecord> {
     const ownerId = caller.isAdmin
       ? (await manager.findOne(SyncRecord, { select: { ownerId: true, itemId: true }, where: { id } }))
           ?.ownerId
@@ -127,16 +137,32 @@ export class RecordsService {
       const record = await manager.findOneBy(SyncRecord, { ownerId, id });
       if (record) return record;
     }
-    this.assertReadable(caller, await manager.findOneBy(SyncRecord, { id }), `record ${id}`);
+    this.assertOwn(caller, await manager.findOneBy(SyncRecord, { id }), `record ${id}`);
     throw notFound(`There is no record ${id}.`);
   }
 
-  private assertReadable(caller: Caller, record: SyncRecord | null, name: string): SyncRecord {
+  /** May this developer read the record, as its owner or because it is shared? */
+  async isReadable(
+    manager: EntityManager,
+    developerId: number | undefined,
+    record: SyncRecord,
+  ): Promise<boolean> {
+    if (developerId === undefined) return false;
+    const { ownerId, itemId } = record;
+    return developerId === ownerId || manager.existsBy(Share, { ownerId, itemId, developerId });
+  }
+
+  private async assertReadable(caller: Caller, record: SyncRecord | null, name: string): Promise<SyncRecord> {
     if (!record) throw notFound(`There is no ${name}.`);
-    if (!caller.isAdmin && record.ownerId !== caller.developer?.id) {
-      throw forbidden(`You have no access to ${name}.`);
-    }
-    return record;
+    if (caller.isAdmin || (await this.isReadable(this.dataSource.manager, caller.developer?.id, record)))
+      return record;
+    throw forbidden(`You have no access to ${name}.`);
+  }
+
+  private assertOwn(caller: Caller, record: SyncRecord | null, name: string): SyncRecord {
+    if (!record) throw notFound(`There is no ${name}.`);
+    if (caller.isAdmin || record.ownerId === caller.developer?.id) return record;
+    throw forbidden(`The ${name} belongs to another developer.`);
   }
 }
 

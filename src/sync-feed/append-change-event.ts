@@ -12,7 +12,7 @@ import type { Action } from './change-event.entity.js';
  *
  * An item that has no id yet gets one here, so that ids of a library, too, follow the order of commits.
  *
- * $1 feed, $2 action, $3 item type, $4 asset, $5 item id or null, $6 owner of the item
+ * $1 feed, $2 action, $3 item type, $4 asset, $5 item id or null, $6 owner of the item, $7 collection or null
  */
 const APPEND = `
   WITH tick AS (
@@ -21,8 +21,8 @@ const APPEND = `
     WHERE id = $1
     RETURNING id, feed_clock
   )
-  INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id)
-  SELECT id, feed_clock, $2, $3, $4, coalesce($5::bigint, nextval('item_ids')), $6
+  INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id, collection_id)
+  SELECT id, feed_clock, $2, $3, $4, coalesce($5::bigint, nextval('item_ids')), $6, $7
   FROM tick
   RETURNING datetime, item_id AS "itemId"`;
 
@@ -34,6 +34,8 @@ export interface Change {
   /** Undefined for an item that is being created. */
   itemId: number | undefined;
   itemUserId: number;
+  /** Only of `added` and `removed`. */
+  collectionId?: number;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function appendChangeEvent(
   manager: EntityManager,
   change: Change,
 ): Promise<{ datetime: Date; itemId: number }> {
-  const { feedId, action, itemType, asset, itemId, itemUserId } = change;
+  const { feedId, action, itemType, asset, itemId, itemUserId, collectionId } = change;
   const [event] = await manager.query<{ datetime: Date; itemId: string }[]>(APPEND, [
     feedId,
     action,
@@ -52,6 +54,7 @@ export async function appendChangeEvent(
     asset,
     itemId ?? null,
     itemUserId,
+    collectionId ?? null,
   ]);
   if (!event) throw new Error(`developer ${feedId} has no row`);
   return { datetime: event.datetime, itemId: Number(event.itemId) };

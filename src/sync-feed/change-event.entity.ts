@@ -1,4 +1,4 @@
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** What can happen to an item (spec/sync-endpoint.md, Action Types). */
 export const ACTIONS = ['created', 'updated', 'deleted', 'added', 'removed'] as const;
@@ -9,6 +9,7 @@ export type Action = (typeof ACTIONS)[number];
  * the proof that no two changes of a feed share a datetime.
  */
 @Entity('change_events')
+@Index('change_events_of_item', ['feedId', 'itemId', 'datetime'])
 export class ChangeEvent {
   /** `developers.id` of the developer whose feed this is in. */
   @PrimaryColumn('integer', { name: 'feed_id' })
@@ -34,4 +35,8 @@ export class ChangeEvent {
   /** `developers.id` of the item's owner. */
   @Column('integer', { name: 'item_user_id' })
   itemUserId: number;
+
+  /** The collection that the item was added to or removed from. */
+  @Column('integer', { name: 'collection_id', nullable: true })
+  collectionId: number | null;
 }

@@ -29,7 +29,8 @@ export class RecordChangeSubscriber implements EntitySubscriberInterface<SyncRec
     return this.announce(manager, 'updated', entity as SyncRecord);
   }
 
-  beforeRemove({ manager, databaseEntity }: RemoveEvent<SyncRecord>) {
+  /** After, so that what else the end of a record brings about comes before it in the feed. */
+  afterRemove({ manager, databaseEntity }: RemoveEvent<SyncRecord>) {
     return this.announce(manager, 'deleted', databaseEntity);
   }
 

@@ -22,7 +22,9 @@ const ITEM = `
   '{"item_type":"' || item_type || '","item_id":' || item_id || ',"item_user_id":' || item_user_id
     || ',"item_url":"' || $6 || '/api/v1/' || asset || '/' || item_id || '.json","action":"' || action
     || '","datetime":"' || to_char(datetime AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-    || '","collection":null}'`;
+    || '","collection":' || CASE WHEN collection_id IS NULL THEN 'null' ELSE
+      '{"id":' || collection_id || ',"type":"pinned","name":"pinned","url":"' || $6 || '/api/v1/collections/'
+      || collection_id || '.json"}' END || '}'`;
 
 /**
  * The one query of the feed: the clock, and the changes after `$2` up to the clock, of one snapshot. Changes up to

@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { ADMIN_KEY, createDatabase, ServerProcess, type TestDatabase } from '../support/server.js';
+import {
+  ADMIN_KEY,
+  createDatabase,
+  createDeveloper,
+  ServerProcess,
+  type TestDatabase,
+} from '../support/server.js';
 
 const CHROMIUM = [
   process.env.CHROMIUM_PATH,
@@ -103,6 +109,8 @@ it('opens, and has a key entered', async () => {
 
 let key: { id: string; key: string };
 let record: { id: string };
+/** Where the next sync goes on. */
+let cursor: string;
 
 it('an admin creates a key of a developer, and lists it', async () => {
   const created = await tryOut('ApiKeys_create');
@@ -162,11 +170,41 @@ it('syncs, updates, and syncs what is new', async () => {
     body: { feature_flag_state: { record_id: record.id, data: { enabled: true } } },
   });
 
-  expect(await tryOut('Records_remove', { id: record.id })).toEqual({ status: 204 });
-  const afterwards = await tryOut('SyncFeed_sync', { since: incremental.body.meta.rwgps_datetime });
-  expect(afterwards).toMatchObject({
+  cursor = incremental.body.meta.rwgps_datetime;
+});
+
+it('shares and pins it, looks at the collection, and takes both back', async () => {
+  await createDeveloper(server.url, 'dev-456');
+  const share = { id: record.id, developerId: 'dev-456' };
+  expect(await tryOut('Shares_grant', share)).toEqual({ status: 204 });
+  expect(await tryOut('Shares_list', { id: record.id })).toMatchObject({
     status: 200,
-    body: { items: [{ item_id: item.item_id, action: 'deleted' }], meta: { item_count: 1 } },
+    body: { total: 1, data: [{ developerId: 'dev-456' }] },
+  });
+  expect(await tryOut('Shares_revoke', share)).toEqual({ status: 204 });
+
+  expect(await tryOut('Collections_pin', { id: record.id })).toEqual({ status: 204 });
+  const { body } = await tryOut('Collections_list');
+  expect(body).toMatchObject({ collections: [{ type: 'pinned' }] });
+  const collection_id = String(body.collections[0].id);
+  expect(await tryOut('Collections_get', { collection_id })).toMatchObject({
+    status: 200,
+    body: { total: 1, items: [{ feature_flag_state: { record_id: record.id } }] },
+  });
+  expect(await tryOut('Collections_unpin', { id: record.id })).toEqual({ status: 204 });
+  const synced = await tryOut('SyncFeed_sync', { since: cursor });
+  expect(synced).toMatchObject({
+    status: 200,
+    body: { items: [{ action: 'added' }, { action: 'removed' }] },
+  });
+  cursor = synced.body.meta.rwgps_datetime;
+});
+
+it('deletes it, and syncs that', async () => {
+  expect(await tryOut('Records_remove', { id: record.id })).toEqual({ status: 204 });
+  expect(await tryOut('SyncFeed_sync', { since: cursor })).toMatchObject({
+    status: 200,
+    body: { items: [{ action: 'deleted' }], meta: { item_count: 1 } },
   });
 });
 
@@ -174,7 +212,7 @@ it('an admin revokes the key', async () => {
   await authorize(ADMIN_KEY);
   expect(await tryOut('ApiKeys_revoke', { id: key.id })).toEqual({ status: 204 });
   const listed = await tryOut('ApiKeys_list');
-  expect(listed).toMatchObject({ body: { data: [{ id: key.id, revokedAt: expect.any(String) }] } });
+  expect(listed.body.data[0]).toMatchObject({ id: key.id, revokedAt: expect.any(String) });
 });
 
 it('anybody asks for its health', async () => {

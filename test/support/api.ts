@@ -56,6 +56,10 @@ export class Api {
     return this.send('PATCH', path, body, headers);
   }
 
+  put(path: string, headers: Record<string, string> = {}): Promise<Answer> {
+    return this.request('PUT', path, { headers });
+  }
+
   delete(path: string, headers: Record<string, string> = {}): Promise<Answer> {
     return this.request('DELETE', path, { headers });
   }

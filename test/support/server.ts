@@ -65,9 +65,12 @@ export class ServerProcess {
   }
 
   /** Starts a process without waiting for it to serve. */
-  static async spawn(env: Record<string, string>): Promise<ServerProcess> {
+  static async spawn(
+    env: Record<string, string>,
+    [command, ...args] = [process.execPath, 'dist/src/main.js'],
+  ): Promise<ServerProcess> {
     const port = await freePort();
-    const child = spawn(process.execPath, ['dist/src/main.js'], {
+    const child = spawn(command, args, {
       env: { PATH: process.env.PATH, ...SETTINGS, PORT: String(port), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

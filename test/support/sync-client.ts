@@ -16,8 +16,10 @@ export interface SyncItem {
  * `next_sync_url` says. It fails as soon as something comes twice, out of order, or in an impossible sequence.
  */
 export class SyncClient {
-  /** The items that exist, by id. */
+  /** The developer's own items that exist, by id. */
   readonly items = new Map<number, SyncItem>();
+  /** The items in the developer's collection, own and shared ones, by id. */
+  readonly pinned = new Map<number, SyncItem>();
   readonly received: SyncItem[] = [];
   private url: string;
 
@@ -32,6 +34,24 @@ export class SyncClient {
   /** Goes on at another server, or with another credential. */
   moveTo(api: Api): void {
     this.api = api;
+  }
+
+  /** What a client keeps on its disk: its copy and its cursor, together. */
+  save() {
+    return { url: this.url, items: [...this.items], pinned: [...this.pinned], received: [...this.received] };
+  }
+
+  /** Starts again from what was saved. */
+  restore(saved: ReturnType<SyncClient['save']>): void {
+    this.url = saved.url;
+    for (const [map, entries] of [
+      [this.items, saved.items],
+      [this.pinned, saved.pinned],
+    ] as const) {
+      map.clear();
+      for (const [id, item] of entries) map.set(id, item);
+    }
+    this.received.splice(0, Infinity, ...saved.received);
   }
 
   /** One request. Returns the number of items that it brought. */
@@ -55,13 +75,24 @@ export class SyncClient {
     const last = this.received.at(-1);
     if (last && !(item.datetime > last.datetime))
       throw new Error(`${item.datetime} came after ${last.datetime}`);
-    const isKnown = this.items.has(item.item_id);
-    if (item.action === 'created' && isKnown) throw new Error(`item ${item.item_id} was created twice`);
-    if (item.action !== 'created' && !isKnown)
-      throw new Error(`item ${item.item_id} ${item.action} before created`);
-    if (item.action === 'deleted') this.items.delete(item.item_id);
-    else this.items.set(item.item_id, item);
     this.received.push(item);
+    const { item_id: id, action } = item;
+    const expect = (holds: boolean) => {
+      if (!holds)
+        throw new Error(`impossible: ${JSON.stringify(this.received.filter((i) => i.item_id === id))}`);
+    };
+    expect((item.collection !== null) === (action === 'added' || action === 'removed'));
+    if (action === 'created' || action === 'added') {
+      const copy = action === 'created' ? this.items : this.pinned;
+      expect(!copy.has(id));
+      copy.set(id, item);
+    } else if (action === 'updated') {
+      expect(this.items.has(id) || this.pinned.has(id));
+      for (const copy of [this.items, this.pinned]) if (copy.has(id)) copy.set(id, item);
+    } else {
+      const copy = action === 'deleted' ? this.items : this.pinned;
+      expect(copy.delete(id));
+    }
   }
 }
 

@@ -1,0 +1,32 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { bigint } from '../database/bigint.js';
+
+/** An item in a developer's `pinned` collection. Its writers hold the lock of the developer who pinned. */
+@Entity('pins')
+@Index('pins_of_item', ['itemOwnerId', 'itemId', 'developerId'])
+export class Pin {
+  /** `developers.id` of the developer who pinned. */
+  @PrimaryColumn('integer', { name: 'developer_id' })
+  developerId: number;
+
+  @PrimaryColumn('bigint', { name: 'item_id', transformer: bigint })
+  itemId: number;
+
+  /** `developers.id` of the item's owner. */
+  @Column('integer', { name: 'item_owner_id' })
+  itemOwnerId: number;
+
+  @Column('varchar', { name: 'item_type', length: 64 })
+  itemType: string;
+
+  @Column('varchar', { length: 80 })
+  asset: string;
+
+  /** When it was pinned: the datetime of its `added`. */
+  @Column({ type: 'timestamptz', name: 'pinned_at', precision: 3 })
+  pinnedAt: Date;
+
+  /** Position in the owner's feed up to which changes of the item have been delivered to this developer's feed. */
+  @Column({ type: 'timestamptz', precision: 3 })
+  seen: Date;
+}

@@ -1,0 +1,67 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import type { Caller } from '../auth/caller.js';
+import { DevelopersService } from '../auth/developers.service.js';
+import { invalidRequest, notFound } from '../common/api-error.js';
+import type { PageQuery } from '../common/page.dto.js';
+import { RecordsService } from './records.service.js';
+import type { SharePageBody } from './share.dto.js';
+import { Share } from './share.entity.js';
+
+/** Who else may read a record. Only its owner, or an admin, decides; the writes hold the owner's lock. */
+@Injectable()
+export class SharesService {
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly records: RecordsService,
+    private readonly developers: DevelopersService,
+  ) {}
+
+  /** @throws ApiError 400 for the owner itself, 403, 404 */
+  async grant(caller: Caller, recordId: string, developerId: string): Promise<void> {
+    const grantee = caller.isAdmin
+      ? await this.developers.findOrCreate(developerId)
+      : await this.developers.find(developerId);
+    await this.dataSource.transaction(async (manager) => {
+      const { ownerId, itemId } = await this.records.lockRecord(manager, caller, recordId);
+      if (!grantee) throw notFound(`There is no developer ${developerId}.`);
+      if (grantee.id === ownerId) throw invalidRequest('A record cannot be shared with its own developer.');
+      const key = { ownerId, itemId, developerId: grantee.id };
+      if (await manager.existsBy(Share, key)) return;
+      await manager.insert(Share, { ...key, createdAt: new Date() });
+    });
+  }
+
+  /**
+   * Takes effect at once: when this returns, the developer can read nothing of the record any more.
+   *
+   * @throws ApiError 403, 404
+   */
+  async revoke(caller: Caller, recordId: string, developerId: string): Promise<void> {
+    const grantee = await this.developers.find(developerId);
+    await this.dataSource.transaction(async (manager) => {
+      const { ownerId, itemId } = await this.records.lockRecord(manager, caller, recordId);
+      if (!grantee) throw notFound(`There is no developer ${developerId}.`);
+      const share = await manager.findOneBy(Share, { ownerId, itemId, developerId: grantee.id });
+      if (share) await manager.remove(Share, share);
+    });
+  }
+
+  /** @throws ApiError 403, 404 */
+  async list(caller: Caller, recordId: string, { limit, page }: PageQuery): Promise<SharePageBody> {
+    const record = await this.records.getOwn(caller, recordId);
+    const [shares, total] = await this.dataSource.manager.findAndCount(Share, {
+      where: { ownerId: record.ownerId, itemId: record.itemId },
+      relations: { developer: true },
+      order: { developerId: 'ASC' },
+      take: limit,
+      skip: (page - 1) * limit,
+    });
+    const data = shares.map(({ developer, createdAt }) => ({
+      developerId: developer.developerId,
+      createdAt: createdAt.toISOString(),
+    }));
+    return { total, page, limit, data };
+  }
+}
