@@ -142,6 +142,24 @@ describe('a change that overlaps the end of a share or of a record', () => {
     await expectLibrary(query, client, scene.follower, scene.followerId);
   });
 
+  it('a follower whose feed is locked does not keep the others waiting, and gets the update later', async () => {
+    const scene = await setUp();
+    const otherId = `other-follower-${count}`;
+    const other = await app.developer(otherId);
+    await scene.owner.put(`${scene.path}/shares/${otherId}`);
+    for (const api of [scene.follower, other]) await api.put(`${scene.path}/pin`);
+    await settle(query);
+    await gate.session.query('BEGIN');
+    await gate.session.query('SELECT FROM developers WHERE developer_id = $1 FOR UPDATE', [scene.followerId]);
+    await scene.owner.patch(scene.path, { data: { n: 1 } });
+    const feed = new SyncClient(other);
+    await until(async () => (await feed.poll()) >= 0 && feed.received.length === 2);
+    expect((await new SyncClient(scene.follower).catchUp()).received).toHaveLength(1);
+    await gate.session.query('COMMIT');
+    await settle(query);
+    expect((await new SyncClient(scene.follower).catchUp()).received).toHaveLength(2);
+  });
+
   it('two developers who share with each other at the same time do not block each other', async () => {
     const [a, b] = [await setUp(), await setUp()];
     const rounds = Array.from({ length: 20 }, async () => {

@@ -4,6 +4,7 @@ import type { EntityManager } from 'typeorm';
 import { DevelopersService } from '../auth/developers.service.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { boss } from '../jobs/boss.js';
+import { forEach } from '../jobs/for-each.js';
 import { JobsService } from '../jobs/jobs.service.js';
 import { Share } from '../records/share.entity.js';
 import { appendChangeEvent } from '../sync-feed/append-change-event.js';
@@ -71,11 +72,11 @@ export class FollowersService implements OnApplicationBootstrap {
     const { ownerId, itemId } = job;
     const parameters = [ownerId, itemId, job.developerId ?? null, SLICE];
     const behind = await this.dataSource.read<{ developerId: number }>(FIND_BEHIND, parameters);
-    for (const { developerId } of behind) {
-      await this.dataSource.transaction((manager) =>
+    await forEach(behind, ({ developerId }) =>
+      this.dataSource.transaction((manager) =>
         this.catchUp(manager, { developerId, itemId, itemOwnerId: ownerId }),
-      );
-    }
+      ),
+    );
     if (behind.length === SLICE) await boss.send(FOLLOWERS, job);
   }
 

@@ -2,6 +2,7 @@ import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } fro
 import { InjectDataSource } from '@nestjs/typeorm';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { boss, connectJobs } from './boss.js';
+import { forEach } from './for-each.js';
 
 /** Jobs that one fetch takes. A worker that got so many fetches again at once. */
 const BATCH = 20;
@@ -39,7 +40,7 @@ export class JobsService implements OnModuleInit, OnApplicationShutdown {
       async (jobs) => {
         if (jobs.length === BATCH) boss.notifyWorker(worker);
         const distinct = new Map(jobs.map(({ data }) => [JSON.stringify(data), data]));
-        for (const data of distinct.values()) await handle(data);
+        await forEach(distinct.values(), handle);
       },
     );
   }
