@@ -104,13 +104,25 @@ export class ServerProcess {
   }
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
+let ports = 0;
+
+/**
+ * A port that nobody will take before the server does: below those that the system hands out by itself, and in a range
+ * of this process, because another test's server at the same port would answer in the place of this one.
+ */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + ((process.pid * 97 + ports++) % 12_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 export { createDatabase, type TestDatabase };
