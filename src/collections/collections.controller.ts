@@ -10,7 +10,7 @@ import {
 import { Access, CurrentCaller } from '../auth/access.decorator.js';
 import type { Caller } from '../auth/caller.js';
 import { invalidRequest, notFound } from '../common/api-error.js';
-import { ApiErrors, INVALID_ID, NO_RECORD } from '../common/api-errors.decorator.js';
+import { ApiErrors, ApiRecordId, INVALID_ID, NO_RECORD } from '../common/api-errors.decorator.js';
 import { PageQuery } from '../common/page.dto.js';
 import { ParseUuid } from '../common/parse-uuid.pipe.js';
 import { Item } from '../records/item.dto.js';
@@ -65,7 +65,7 @@ export class CollectionsController {
       'Puts a record that the caller may read, an own or a shared one, into the `pinned` collection of the caller. Its ' +
       'changes then arrive in the feed of the caller. Pinning twice is no error.',
   })
-  @ApiParam({ name: 'id', format: 'uuid', description: 'The record.' })
+  @ApiRecordId()
   @ApiNoContentResponse({ description: 'Pinned, now or before.' })
   @ApiErrors(INVALID_ID, NO_RECORD)
   pin(@CurrentCaller() caller: Caller, @Param('id', ParseUuid) id: string): Promise<void> {
@@ -76,7 +76,7 @@ export class CollectionsController {
   @HttpCode(204)
   @Access('sync:write')
   @ApiOperation({ summary: 'Unpin a record', description: 'Unpinning what is not pinned is no error.' })
-  @ApiParam({ name: 'id', format: 'uuid', description: 'The record.' })
+  @ApiRecordId()
   @ApiNoContentResponse({ description: 'Not pinned any more.' })
   @ApiErrors(INVALID_ID, NO_RECORD)
   unpin(@CurrentCaller() caller: Caller, @Param('id', ParseUuid) id: string): Promise<void> {

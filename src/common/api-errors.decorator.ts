@@ -1,5 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiResponse, type ApiResponseExamples } from '@nestjs/swagger';
+import { ApiParam, ApiResponse, type ApiResponseExamples } from '@nestjs/swagger';
 import { type ApiError, ErrorBody, invalidRequest, notFound, serviceUnavailable } from './api-error.js';
 import { toApiError } from './api-error.filter.js';
 
@@ -23,7 +23,8 @@ const HEADERS: Record<number, Record<string, string>> = {
   503: { 'Retry-After': 'Seconds to wait.' },
 };
 
-/** What every route with the id of a record may answer. */
+/** The id of a record in the path of a route, and what such a route may answer. */
+export const ApiRecordId = () => ApiParam({ name: 'id', format: 'uuid', description: 'The record.' });
 export const INVALID_ID = invalidRequest('The id in the URL must be a UUID.');
 export const NO_RECORD = notFound('There is no record 0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d.');
 

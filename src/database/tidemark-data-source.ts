@@ -7,8 +7,8 @@ import { EmbeddedPostgres } from './embedded-postgres.js';
 const STARTING = 7_432_633_765;
 
 /**
- * A DataSource that, before it connects, starts the embedded database when it is asked to, and, once connected,
- * brings the schema up to date. Closing it closes both.
+ * A DataSource that starts the embedded database before it connects, when it is asked to; closing it closes both. It
+ * knows what the server needs besides TypeORM: reads for streams, migrations, and work for one process at a time.
  */
 export class TidemarkDataSource extends DataSource {
   private embedded?: EmbeddedPostgres;

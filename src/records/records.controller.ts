@@ -19,7 +19,6 @@ import {
   ApiNoContentResponse,
   ApiOkResponse,
   ApiOperation,
-  ApiParam,
   ApiResponse,
   ApiTags,
 } from '@nestjs/swagger';
@@ -27,7 +26,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, CurrentCaller } from '../auth/access.decorator.js';
 import { Caller } from '../auth/caller.js';
 import { ApiError, invalidRequest } from '../common/api-error.js';
-import { ApiErrors, documentHeaders, INVALID_ID, NO_RECORD } from '../common/api-errors.decorator.js';
+import {
+  ApiErrors,
+  ApiRecordId,
+  documentHeaders,
+  INVALID_ID,
+  NO_RECORD,
+} from '../common/api-errors.decorator.js';
 import { config } from '../config.js';
 import { isNotModified } from '../common/etag.js';
 import { ParseUuid } from '../common/parse-uuid.pipe.js';
@@ -61,7 +66,6 @@ const STALE = new ApiError(
   'The current version is "m8xq1w2e".',
 );
 
-const ApiRecordId = () => ApiParam({ name: 'id', format: 'uuid', description: 'The record.' });
 const ApiIfMatch = () =>
   ApiHeader({
     name: 'If-Match',

@@ -3,14 +3,13 @@ import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } 
 import { Access, CurrentCaller } from '../auth/access.decorator.js';
 import type { Caller } from '../auth/caller.js';
 import { notFound } from '../common/api-error.js';
-import { ApiErrors, INVALID_ID, NO_RECORD } from '../common/api-errors.decorator.js';
+import { ApiErrors, ApiRecordId, INVALID_ID, NO_RECORD } from '../common/api-errors.decorator.js';
 import { PageQuery } from '../common/page.dto.js';
 import { ParseText } from '../common/parse-text.pipe.js';
 import { ParseUuid } from '../common/parse-uuid.pipe.js';
 import { SharePageBody } from './share.dto.js';
 import { SharesService } from './shares.service.js';
 
-const ApiRecordId = () => ApiParam({ name: 'id', format: 'uuid', description: 'The record.' });
 const ApiShare = () =>
   applyDecorators(
     ApiRecordId(),
