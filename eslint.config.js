@@ -98,6 +98,6 @@ export default defineConfig(
     languageOptions: { globals: { process: 'readonly', console: 'readonly' } },
     rules: { 'no-console': 'off' },
   },
-  { files: ['src/main.ts', 'test/**'], rules: { 'no-console': 'off' } },
+  { files: ['src/main.ts', 'test/**', 'tools/**'], rules: { 'no-console': 'off' } },
   prettier,
 );

@@ -1,0 +1,147 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { freePort } from './port.js';
+
+const run = promisify(execFile);
+
+const INSTALLED = '/usr/lib/postgresql';
+
+/** Newest installed release; `PG_BIN` names another one. */
+function findBinaries(): string {
+  const releases = existsSync(INSTALLED) ? readdirSync(INSTALLED) : [];
+  const newest = Math.max(...releases.map(Number));
+  const binaries = process.env.PG_BIN ?? join(INSTALLED, String(newest), 'bin');
+  if (!existsSync(join(binaries, 'initdb')))
+    throw new Error(
+      'PostgreSQL is not installed: apt-get install postgresql, or set PG_BIN to its bin directory.',
+    );
+  return binaries;
+}
+
+/** A PostgreSQL server of our own, on a free port of the loopback interface, with its data in a temporary directory. */
+export class PostgresServer {
+  private constructor(
+    private readonly binaries: string,
+    /** Holds `data`, `log` and the socket; removed by `destroy`. */
+    readonly directory: string,
+    readonly port: number,
+    private readonly settings: Record<string, string>,
+    private readonly env: Record<string, string>,
+  ) {}
+
+  /**
+   * @param settings of postgresql.conf, such as `{ fsync: 'off' }`; what is not named keeps PostgreSQL's default
+   * @param env of the server process, such as the one that injects a clock
+   */
+  static async start(
+    settings: Record<string, string> = {},
+    env: Record<string, string> = {},
+  ): Promise<PostgresServer> {
+    const server = await PostgresServer.create(settings, env);
+    await server.asPostgres('initdb', [
+      '-D',
+      server.data,
+      '-U',
+      'postgres',
+      '-A',
+      'trust',
+      '-E',
+      'UTF8',
+      '--locale=C',
+    ]);
+    await server.start();
+    return server;
+  }
+
+  /** A hot standby that streams from this server. */
+  async startStandby(): Promise<PostgresServer> {
+    const standby = await PostgresServer.create(this.settings, this.env);
+    const primary = `host=127.0.0.1 port=${this.port} user=postgres`;
+    await standby.asPostgres('pg_basebackup', [
+      '-D',
+      standby.data,
+      '-d',
+      primary,
+      '-R',
+      '-X',
+      'stream',
+      '-c',
+      'fast',
+    ]);
+    await standby.start();
+    return standby;
+  }
+
+  private static async create(settings: Record<string, string>, env: Record<string, string>) {
+    const directory = mkdtempSync(join(tmpdir(), 'tidemark-postgres-'));
+    // PostgreSQL refuses to run as root.
+    if (process.getuid?.() === 0) await run('chown', ['postgres:', directory]);
+    return new PostgresServer(findBinaries(), directory, await freePort(), settings, env);
+  }
+
+  get url(): string {
+    return this.urlOf('postgres');
+  }
+
+  urlOf(database: string): string {
+    return `postgres://postgres@127.0.0.1:${this.port}/${database}`;
+  }
+
+  /** Of the postmaster; undefined when it does not run. */
+  get pid(): number | undefined {
+    const file = join(this.data, 'postmaster.pid');
+    return existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[0]) : undefined;
+  }
+
+  async start(): Promise<void> {
+    const settings = {
+      ...this.settings,
+      port: this.port,
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: this.directory,
+    };
+    const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
+    await this.asPostgres('pg_ctl', [
+      'start',
+      ...[
+        '-D',
+        this.data,
+        '-w',
+        '-s',
+        '-t',
+        '120',
+        '-l',
+        join(this.directory, 'log'),
+        '-o',
+        options.join(' '),
+      ],
+    ]);
+  }
+
+  /** @param mode `fast` ends the sessions in order; `immediate` is a crash in all but name */
+  async stop(mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
+    await this.asPostgres('pg_ctl', ['stop', '-D', this.data, '-m', mode, '-w', '-s']);
+  }
+
+  async destroy(): Promise<void> {
+    if (this.pid !== undefined) await this.stop('immediate').catch(() => {});
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  private get data(): string {
+    return join(this.directory, 'data');
+  }
+
+  private async asPostgres(command: string, args: string[]): Promise<void> {
+    const program = join(this.binaries, command);
+    const isRoot = process.getuid?.() === 0;
+    await run(
+      isRoot ? 'setpriv' : program,
+      isRoot ? ['--reuid=postgres', '--regid=postgres', '--init-groups', program, ...args] : args,
+      { env: { ...process.env, ...this.env, HOME: this.directory }, cwd: this.directory },
+    );
+  }
+}

@@ -1,0 +1,68 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { freePort } from './port.js';
+
+const ROOT = resolve(import.meta.dirname, '..');
+
+/** A built server in a process of its own, as operators run it. */
+export class ServerProcess {
+  private child: ChildProcess;
+  private exited: Promise<unknown>;
+
+  private constructor(
+    readonly port: number,
+    private readonly env: Record<string, string>,
+    private readonly directory: string,
+  ) {}
+
+  /**
+   * Starts a server and waits until it serves.
+   *
+   * @param env its settings (.env.example)
+   * @param directory of the program, with `dist`; its log goes to `logs` if given
+   */
+  static async start(env: Record<string, string>, directory = ROOT, logs?: string): Promise<ServerProcess> {
+    const server = new ServerProcess(await freePort(), env, directory);
+    await server.start(logs);
+    return server;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get pid(): number {
+    return this.child.pid!;
+  }
+
+  async start(logs?: string): Promise<void> {
+    this.child = spawn(process.execPath, [join(this.directory, 'dist/src/main.js')], {
+      env: {
+        PATH: process.env.PATH,
+        HOST: '127.0.0.1',
+        NODE_ENV: 'production',
+        ...this.env,
+        PORT: String(this.port),
+      },
+      stdio: ['ignore', logs === undefined ? 'ignore' : 'pipe', logs === undefined ? 'ignore' : 'pipe'],
+    });
+    this.exited = once(this.child, 'exit');
+    if (logs !== undefined) {
+      const file = createWriteStream(logs, { flags: 'a' });
+      for (const stream of [this.child.stdout, this.child.stderr]) stream?.pipe(file, { end: false });
+    }
+    while (!(await fetch(`${this.url}/health/ready`).catch(() => undefined))?.ok) {
+      if (this.child.exitCode !== null || this.child.signalCode !== null)
+        throw new Error(`the server ended with ${this.child.exitCode ?? this.child.signalCode}`);
+      await new Promise((done) => setTimeout(done, 20));
+    }
+  }
+
+  /** Sends the signal and waits for the end. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
+    await this.exited;
+  }
+}
