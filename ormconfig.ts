@@ -11,6 +11,7 @@ import { config } from './src/config.js';
 import { TidemarkDataSource } from './src/database/tidemark-data-source.js';
 import { Initial1700000000000 } from './src/migrations/1700000000000-initial.js';
 import { Collections1700000001000 } from './src/migrations/1700000001000-collections.js';
+import { SupersededChanges1700000002000 } from './src/migrations/1700000002000-superseded-changes.js';
 import { SyncRecord } from './src/records/record.entity.js';
 import { Share } from './src/records/share.entity.js';
 import { ChangeEvent } from './src/sync-feed/change-event.entity.js';
@@ -32,7 +33,7 @@ export default new TidemarkDataSource(
       FollowedRecordSubscriber,
       RevokedShareSubscriber,
     ],
-    migrations: [Initial1700000000000, Collections1700000001000],
+    migrations: [Initial1700000000000, Collections1700000001000, SupersededChanges1700000002000],
     synchronize: false,
     // No extension is needed: every id is made by the server or by an identity column.
     installExtensions: false,

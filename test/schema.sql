@@ -19,7 +19,8 @@ CREATE TABLE public.change_events (
     asset character varying(80) NOT NULL,
     item_id bigint NOT NULL,
     item_user_id integer NOT NULL,
-    collection_id integer
+    collection_id integer,
+    superseded_at timestamp(3) with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.developers (
@@ -126,6 +127,10 @@ ALTER TABLE ONLY public.shares
 CREATE UNIQUE INDEX api_keys_hash ON public.api_keys USING btree (hash);
 
 CREATE INDEX api_keys_owner_id ON public.api_keys USING btree (owner_id);
+
+CREATE INDEX change_events_alive ON public.change_events USING btree (feed_id, datetime) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND ((action)::text <> ALL ((ARRAY['deleted'::character varying, 'removed'::character varying])::text[])));
+
+CREATE INDEX change_events_ended ON public.change_events USING btree (feed_id, datetime) WHERE ((action)::text = ANY ((ARRAY['deleted'::character varying, 'removed'::character varying])::text[]));
 
 CREATE INDEX change_events_of_item ON public.change_events USING btree (feed_id, item_id, datetime);
 

@@ -42,8 +42,11 @@ describe.each(WRITES)('%s', (_name, action, write, status) => {
     const before = await tables();
     expect((await write(path)).status).toBe(status);
     const after = await tables();
-    expect(after.events.slice(0, before.events.length)).toEqual(before.events);
     const added = after.events.slice(before.events.length);
+    // All that ever changes of an event is that the next one of its item supersedes it.
+    const [last] = before.events.slice(-1);
+    if (action !== 'created') last.superseded_at = added[0].datetime;
+    expect(after.events.slice(0, before.events.length)).toEqual(before.events);
     expect(added).toEqual([
       expect.objectContaining({
         action,

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import type { Action } from './change-event.entity.js';
+import { type Action, IS_OF_PIN } from './change-event.entity.js';
 
 /**
  * Takes the next tick of a feed and writes a change at it, in one statement.
@@ -12,6 +12,10 @@ import type { Action } from './change-event.entity.js';
  *
  * An item that has no id yet gets one here, so that ids of a library, too, follow the order of commits.
  *
+ * The change before it, of the same item or of the same pin, is superseded from this tick on. To see it, the statement
+ * has to begin when the feed is locked already: while it waits for the lock, its view of the feed grows old. Only the
+ * creation of an item, which has nothing before it, may take the lock by itself.
+ *
  * $1 feed, $2 action, $3 item type, $4 asset, $5 item id or null, $6 owner of the item, $7 collection or null
  */
 const APPEND = `
@@ -20,6 +24,17 @@ const APPEND = `
     SET feed_clock = greatest(date_trunc('milliseconds', clock_timestamp()), feed_clock + interval '1 millisecond')
     WHERE id = $1
     RETURNING id, feed_clock
+  ),
+  superseded AS (
+    UPDATE change_events
+    SET superseded_at = feed_clock
+    FROM tick
+    WHERE feed_id = $1 AND datetime = (
+      SELECT datetime FROM change_events
+      WHERE feed_id = $1 AND item_id = $5 AND ${IS_OF_PIN} = ($7::integer IS NOT NULL OR $1 <> $6)
+      ORDER BY datetime DESC
+      LIMIT 1
+    )
   )
   INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id, collection_id)
   SELECT id, feed_clock, $2, $3, $4, coalesce($5::bigint, nextval('item_ids')), $6, $7

@@ -4,12 +4,26 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 export const ACTIONS = ['created', 'updated', 'deleted', 'added', 'removed'] as const;
 export type Action = (typeof ACTIONS)[number];
 
+/** SQL: is nothing left after this change, no item or no pin? */
+export const IS_END = "action IN ('deleted', 'removed')";
+
 /**
- * One change in one developer's feed. Append-only. The primary key is the feed itself: its order, its index, and
- * the proof that no two changes of a feed share a datetime.
+ * SQL: is this a change of a pin, and not of an item? An item that its owner has pinned is both in one feed, and the
+ * two come and go by themselves; what is in a feed of somebody else's is there because it is pinned.
+ */
+export const IS_OF_PIN = '(collection_id IS NOT NULL OR feed_id <> item_user_id)';
+
+/**
+ * One change in one developer's feed. Nothing of it ever changes, except that it is superseded. The primary key is the
+ * feed itself: its order, its index, and the proof that no two changes of a feed share a datetime.
  */
 @Entity('change_events')
 @Index('change_events_of_item', ['feedId', 'itemId', 'datetime'])
+// The library as it is, in the order of its latest changes, and what is not in it any more.
+@Index('change_events_alive', ['feedId', 'datetime'], {
+  where: "superseded_at = 'infinity' AND action NOT IN ('deleted', 'removed')",
+})
+@Index('change_events_ended', ['feedId', 'datetime'], { where: "action IN ('deleted', 'removed')" })
 export class ChangeEvent {
   /** `developers.id` of the developer whose feed this is in. */
   @PrimaryColumn('integer', { name: 'feed_id' })
@@ -39,4 +53,8 @@ export class ChangeEvent {
   /** The collection that the item was added to or removed from. */
   @Column('integer', { name: 'collection_id', nullable: true })
   collectionId: number | null;
+
+  /** Tick of the next change of the same item or pin; `infinity` for the latest one. */
+  @Column({ type: 'timestamptz', name: 'superseded_at', precision: 3, default: () => "'infinity'" })
+  supersededAt: Date;
 }

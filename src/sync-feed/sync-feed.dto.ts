@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Allow, Matches } from 'class-validator';
+import { Allow, IsIn, Matches } from 'class-validator';
 import { IsOptionalField, IsQueryInteger, IsText } from '../common/validation.js';
 import { type Action, ACTIONS } from './change-event.entity.js';
 
@@ -39,6 +39,18 @@ export class SyncQuery {
   @IsOptionalField()
   @IsQueryInteger(MAX_LIMIT)
   limit?: number;
+
+  @ApiPropertyOptional({
+    type: 'boolean',
+    default: false,
+    description:
+      '`true`: each item, and each pin, at most once, as its latest change: for a first sync, which then costs what the ' +
+      'library costs and not its history. What is gone and was not there at `since` is left out. ' +
+      '`meta.next_sync_url` of the last page goes on without it.',
+  })
+  @IsOptionalField()
+  @IsIn(['true', 'false'])
+  compact?: 'true' | 'false';
 
   @ApiPropertyOptional({
     description: 'Whose feed: for admins, who have to name one. Others have only their own.',

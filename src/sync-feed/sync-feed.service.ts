@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
+import DataLoader from 'dataloader';
 import { Readable } from 'node:stream';
 import type { Caller } from '../auth/caller.js';
 import { type DeveloperIdentity, DevelopersService } from '../auth/developers.service.js';
 import { missingParameter, notFound } from '../common/api-error.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
+import { READ_CHANGES, READ_CLOCKS, READ_LATEST_CHANGES } from './read-changes.js';
 import { parseSince } from './since.js';
 import type { SyncMetaBody, SyncQuery } from './sync-feed.dto.js';
 
@@ -17,48 +19,10 @@ export const SYNC_PATH = 'api/v1/sync.json';
  */
 const CHUNK = 500;
 
-/** An item as the answer shows it, in the order of `SyncItemBody`. No value needs escaping: types are plain words. */
-const ITEM = `
-  '{"item_type":"' || item_type || '","item_id":' || item_id || ',"item_user_id":' || item_user_id
-    || ',"item_url":"' || $6 || '/api/v1/' || asset || '/' || item_id || '.json","action":"' || action
-    || '","datetime":"' || to_char(datetime AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-    || '","collection":' || CASE WHEN collection_id IS NULL THEN 'null' ELSE
-      '{"id":' || collection_id || ',"type":"pinned","name":"pinned","url":"' || $6 || '/api/v1/collections/'
-      || collection_id || '.json"}' END || '}'`;
-
-/**
- * The one query of the feed: the clock, and the changes after `$2` up to the clock, of one snapshot. Changes up to
- * a clock that has been read never change and never grow in number, so what does not fit into one chunk can be
- * read by later queries, without a transaction held open for the time that a slow client takes.
- *
- * PostgreSQL writes the JSON: a row for each item, parsed here only to be written again, costs several times as much.
- *
- * $1 feed, $2 since (exclusive), $3 assets or null for all, $4 at most so many items, $5 until or null for the clock,
- * $6 PUBLIC_URL as the inside of a JSON string
- */
-const READ_CHUNK = `
-  SELECT
-    feed_clock AS clock,
-    (count(*) FILTER (WHERE n <= $4))::int AS count,
-    max(datetime) FILTER (WHERE n <= $4) AS last,
-    string_agg(${ITEM}, ',' ORDER BY n) FILTER (WHERE n <= $4) AS items,
-    coalesce(bool_or(n > $4), false) AS "hasMore"
-  FROM developers d
-  LEFT JOIN LATERAL (
-    SELECT *, row_number() OVER (ORDER BY datetime) AS n
-    FROM change_events
-    WHERE feed_id = d.id AND datetime > $2 AND datetime <= least(d.feed_clock, $5)
-      AND ($3::text[] IS NULL OR asset = ANY ($3))
-    ORDER BY datetime
-    LIMIT $4::int + 1
-  ) e ON true
-  WHERE d.id = $1
-  GROUP BY d.id`;
-
 interface Chunk {
-  clock: Date;
+  /** Of items: fewer than were read where `compact` leaves some out. */
   count: number;
-  /** Datetime of the last item; null when there is none. */
+  /** Datetime of the last change that was read; null when there is none. */
   last: Date | null;
   /** The items as JSON, separated by commas; null when there is none. */
   items: string | null;
@@ -73,18 +37,30 @@ interface FeedRequest {
   /** Undefined: all. */
   assets: string[] | undefined;
   limit: number;
+  isCompact: boolean;
+  /** Inclusive: the clock, as this request found it. */
+  until: Date;
 }
 
 export interface SyncAnswer {
   /** Names the state of the feed: same caller, same URL, same tag means same answer. */
   etag: string;
   /** The JSON text; a stream when it is long. */
-  body: () => Promise<string> | Readable;
+  body: () => Promise<string | Readable>;
 }
 
 /** Reads what the subscriber wrote: the changes of one developer's feed after a datetime. */
 @Injectable()
 export class SyncFeedService {
+  /**
+   * Clocks of feeds. Polls that arrive together share one query, sent after the last of them has arrived: each gets
+   * what is true after it asked, and an idle poll costs a share of a round trip. Nothing is kept.
+   */
+  private readonly clocks = new DataLoader<number, Date | undefined>((ids) => this.readClocks(ids), {
+    cache: false,
+    batchScheduleFn: (send) => setImmediate(send),
+  });
+
   constructor(
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
     private readonly developers: DevelopersService,
@@ -92,16 +68,22 @@ export class SyncFeedService {
 
   /** @throws ApiError 400, 403, 404, 422 */
   async sync(caller: Caller, query: SyncQuery): Promise<SyncAnswer> {
+    const since = parseSince(query.since);
+    const feed = await this.findFeed(caller, query.developerId);
+    const until = await this.clocks.load(feed.id);
+    if (!until) throw new Error(`developer ${feed.id} has no row`);
     const request: FeedRequest = {
-      since: parseSince(query.since),
-      feed: await this.findFeed(caller, query.developerId),
+      feed,
+      since,
       assets: query.assets?.toLowerCase().split(','),
       limit: query.limit ?? Infinity,
+      isCompact: query.compact === 'true',
+      until,
     };
-    const first = await this.readChunk(request, request.since, request.limit);
     return {
-      etag: `"${request.feed.id.toString(36)}-${first.clock.getTime().toString(36)}"`,
-      body: () => {
+      etag: `"${feed.id.toString(36)}-${until.getTime().toString(36)}"`,
+      body: async () => {
+        const first = since < until.getTime() ? await this.readChunk(request, since, request.limit) : NOTHING;
         const parts = this.write(request, query, first, caller.isAdmin);
         const isWhole = !first.hasMore || first.count === request.limit;
         return isWhole ? text(parts) : Readable.from(parts, { objectMode: false });
@@ -120,26 +102,30 @@ export class SyncFeedService {
     return feed;
   }
 
+  private async readClocks(ids: readonly number[]): Promise<(Date | undefined)[]> {
+    const rows = await this.dataSource.read<{ id: number; clock: Date }>(READ_CLOCKS, [ids]);
+    const clocks = new Map(rows.map(({ id, clock }) => [id, clock]));
+    return ids.map((id) => clocks.get(id));
+  }
+
   /**
    * @param after exclusive start, in ms since 1970
    * @param room how many items may still be returned
-   * @param until inclusive end; undefined for the clock
    */
-  private async readChunk(
-    { feed, assets }: FeedRequest,
-    after: number,
-    room: number,
-    until?: Date,
-  ): Promise<Chunk> {
-    const [chunk] = await this.dataSource.read<Chunk | undefined>(READ_CHUNK, [
-      feed.id,
-      // No event is older than 1970, and PostgreSQL writes the year 0 in a way of its own.
-      new Date(Math.max(after, 0)),
-      assets ?? null,
-      Math.min(CHUNK, room),
-      until ?? null,
-      JSON.stringify(config.PUBLIC_URL).slice(1, -1),
-    ]);
+  private async readChunk(request: FeedRequest, after: number, room: number): Promise<Chunk> {
+    const { feed, since, assets, isCompact, until } = request;
+    const [chunk] = await this.dataSource.read<Chunk | undefined>(
+      isCompact ? READ_LATEST_CHANGES : READ_CHANGES,
+      [
+        feed.id,
+        dateOf(after),
+        assets ?? null,
+        Math.min(CHUNK, room),
+        until,
+        JSON.stringify(config.PUBLIC_URL).slice(1, -1),
+        ...(isCompact ? [dateOf(since)] : []),
+      ],
+    );
     if (!chunk) throw new Error(`developer ${feed.id} has no row`);
     return chunk;
   }
@@ -158,15 +144,17 @@ export class SyncFeedService {
       if (chunk.items !== null) yield count > 0 ? `,${chunk.items}` : chunk.items;
       count += chunk.count;
       if (!chunk.hasMore || count === request.limit) break;
-      chunk = await this.readChunk(request, chunk.last!.getTime(), request.limit - count, first.clock);
+      chunk = await this.readChunk(request, chunk.last!.getTime(), request.limit - count);
     }
-    // A page that is cut goes on after its last item; anything else has brought its client up to the clock.
-    const until = chunk.hasMore ? chunk.last! : first.clock;
-    const meta = metaOf(request, query, namesFeed, until, count);
-    if (request.limit !== Infinity) meta.has_more = chunk.hasMore;
+    const meta = metaOf(request, query, namesFeed, chunk, count);
     yield `],"meta":${JSON.stringify(meta)}}`;
   }
 }
+
+const NOTHING = { count: 0, last: null, items: null, hasMore: false };
+
+/** No event is older than 1970, and PostgreSQL writes the year 0 in a way of its own. */
+const dateOf = (time: number) => new Date(Math.max(time, 0));
 
 async function text(parts: AsyncIterable<string>): Promise<string> {
   let whole = '';
@@ -175,23 +163,27 @@ async function text(parts: AsyncIterable<string>): Promise<string> {
 }
 
 function metaOf(
-  { since }: FeedRequest,
-  { assets, developerId }: SyncQuery,
+  { since, limit, until: clock }: FeedRequest,
+  { assets, developerId, compact }: SyncQuery,
   namesFeed: boolean,
-  clock: Date,
+  { hasMore, last }: Chunk,
   count: number,
 ): SyncMetaBody {
-  const until = clock.toISOString().replace('Z', '+00:00');
+  // A page that is cut goes on after its last item; anything else has brought its client up to the clock.
+  const until = (hasMore ? last! : clock).toISOString().replace('Z', '+00:00');
   const next = new URLSearchParams({
     ...(assets === undefined ? {} : { assets }),
     since: until,
     // Without it, an admin's next request would not say whose feed it wants.
     ...(namesFeed && developerId !== undefined ? { developerId } : {}),
+    // From the clock on, the feed has what happens next, and each change of it matters.
+    ...(hasMore && compact !== undefined ? { compact } : {}),
   });
   return {
     rwgps_datetime: until,
     next_sync_url: `${config.PUBLIC_URL}/${SYNC_PATH}?${next.toString()}`,
     item_count: count,
     date_range: { since: new Date(since).toISOString().replace('.000Z', 'Z'), until },
+    ...(limit === Infinity ? {} : { has_more: hasMore }),
   };
 }

@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Api, RECORDS } from './support/api.js';
+import { expectLibrary, settle } from './support/followers.js';
+import { seededRandom } from './support/random.js';
+import { startApp, type TestApp } from './support/server.js';
+import { SyncClient, type SyncItem } from './support/sync-client.js';
+
+const ENDS = ['deleted', 'removed'];
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startApp();
+});
+afterAll(() => app.close());
+
+const query = (sql: string, values?: unknown[]) => app.dataSource.query(sql, values);
+
+async function ownId(developerId: string): Promise<number> {
+  const [{ id }] = await query('SELECT id FROM developers WHERE developer_id = $1', [developerId]);
+  return id;
+}
+
+/** Is this about a pin, and not about an item of the feed's own? */
+const isOfPin = (item: SyncItem, self: number) => item.collection !== null || item.item_user_id !== self;
+
+/** What a compact answer has to be, made from every change of the feed up to its clock. */
+function compact(all: SyncItem[], since: string, self: number): SyncItem[] {
+  const threads = new Map<string, SyncItem[]>();
+  for (const item of all) {
+    const key = `${item.item_id} ${isOfPin(item, self)}`;
+    threads.set(key, [...(threads.get(key) ?? []), item]);
+  }
+  const told: SyncItem[] = [];
+  for (const thread of threads.values()) {
+    const latest = thread.at(-1)!;
+    const known = thread.filter((item) => item.datetime <= since).at(-1);
+    const isKnown = known !== undefined && !ENDS.includes(known.action);
+    if (latest.datetime <= since || (ENDS.includes(latest.action) && !isKnown)) continue;
+    if (latest.action !== 'updated' || isKnown) told.push(latest);
+    else if (!isOfPin(latest, self)) told.push({ ...latest, action: 'created' });
+    else told.push({ ...latest, action: 'added', collection: thread[0].collection });
+  }
+  return told.sort((a, b) => (a.datetime < b.datetime ? -1 : 1));
+}
+
+async function read(api: Api, parameters: Record<string, string>): Promise<SyncItem[]> {
+  const { status, body } = await api.sync(parameters);
+  expect(status).toBe(200);
+  expect(body.meta.item_count).toBe(body.items.length);
+  return body.items;
+}
+
+let developers = 0;
+
+/** Two libraries after many random changes, each of which follows the other's. */
+async function randomLibraries(steps: number) {
+  const random = seededRandom();
+  const pick = <Item>(items: Item[]) => items[Math.floor(random() * items.length)];
+  const names = [`compact-${++developers}`, `compact-${++developers}`];
+  const apis = await Promise.all(names.map((name) => app.developer(name)));
+  const records: { id: string; owner: number }[] = [];
+  for (let step = 0; step < steps; step++) {
+    const owner = Math.floor(random() * 2);
+    const record = pick(records);
+    const action = record
+      ? pick(['create', 'patch', 'patch', 'patch', 'delete', 'share', 'pin', 'unpin', 'unshare'])
+      : 'create';
+    const path = record && `${RECORDS}/${record.id}`;
+    if (action === 'create') {
+      const resourceType = pick(['ROUTE', 'TRIP']);
+      const input = { developerId: names[owner], resourceType, resourceKey: `${step}`, data: {} };
+      records.push({ id: (await apis[owner].create(input)).id, owner });
+    } else if (action === 'patch') await apis[record.owner].patch(path, { data: { step } });
+    else if (action === 'share') await apis[record.owner].put(`${path}/shares/${names[1 - record.owner]}`);
+    else if (action === 'unshare')
+      await apis[record.owner].delete(`${path}/shares/${names[1 - record.owner]}`);
+    else if (action === 'pin') await apis[owner].put(`${path}/pin`);
+    else if (action === 'unpin') await apis[owner].delete(`${path}/pin`);
+    else {
+      await apis[record.owner].delete(path);
+      records.splice(records.indexOf(record), 1);
+    }
+    if (random() < 0.3) await settle(query);
+  }
+  await settle(query);
+  return { names, apis, random };
+}
+
+describe('compact=true', () => {
+  it('is the latest change of each item and pin, whatever happened and wherever it starts', async () => {
+    const { names, apis } = await randomLibraries(150);
+    for (const [i, api] of apis.entries()) {
+      const self = await ownId(names[i]);
+      const all = await read(api, { since: '1970-01-01' });
+      expect(new Set(all.map(({ action }) => action)).size).toBe(5);
+      for (const since of ['1970-01-01', ...all.map(({ datetime }) => datetime)]) {
+        for (const asset of [undefined, 'routes', 'trips']) {
+          const ofAsset = all.filter((item) => !asset || `${item.item_type}s` === asset);
+          expect(await read(api, { since, compact: 'true', ...(asset && { assets: asset }) })).toEqual(
+            compact(ofAsset, since, self),
+          );
+        }
+      }
+    }
+  });
+
+  it('leads to the exact library, in one answer and in pages, while things go on changing', async () => {
+    const { names, apis, random } = await randomLibraries(100);
+    for (const [i, api] of apis.entries()) {
+      const whole = new SyncClient(api, '1970-01-01&compact=true');
+      const pages = () => 1 + Math.floor(random() * 3);
+      const paging = new SyncClient(api, '1970-01-01&compact=true', pages, await ownId(names[i]));
+      while ((await paging.poll()) > 0) {
+        const [record] = (await api.get(`${RECORDS}?limit=1`)).body.data;
+        if (record && random() < 0.5) await api.patch(`${RECORDS}/${record.id}`, { data: { at: random() } });
+      }
+      await settle(query);
+      for (const client of [whole, paging]) {
+        await client.catchUp();
+        await expectLibrary(query, client, api, names[i]);
+      }
+    }
+  });
+
+  it('goes on with compact=true after a page that was cut, and with the plain feed at its end', async () => {
+    const [api] = (await randomLibraries(0)).apis;
+    const developerId = `compact-${developers - 1}`;
+    for (const resourceKey of ['a', 'b', 'c'])
+      await api.create({ developerId, resourceType: 'ROUTE', resourceKey, data: {} });
+    const next = async (parameters: Record<string, string>) => {
+      const { body } = await api.sync({ since: '1970-01-01', ...parameters });
+      return {
+        more: body.meta.has_more,
+        compact: new URL(body.meta.next_sync_url).searchParams.get('compact'),
+      };
+    };
+    expect(await next({ compact: 'true', limit: '2' })).toEqual({ more: true, compact: 'true' });
+    expect(await next({ compact: 'true', limit: '3' })).toEqual({ more: false, compact: null });
+    expect(await next({ compact: 'true' })).toEqual({ more: undefined, compact: null });
+    expect(await next({ compact: 'false', limit: '2' })).toEqual({ more: true, compact: 'false' });
+  });
+
+  it.each(['', '1', 'TRUE', 'yes'])('refuses %p', async (value) => {
+    const [api] = (await randomLibraries(0)).apis;
+    const { status, body } = await api.sync({ since: '1970-01-01', compact: value });
+    expect({ status, code: body.code }).toEqual({ status: 400, code: 'invalid_request' });
+  });
+
+  it('reads no history: neither superseded changes nor items that came and went', async () => {
+    const api = await app.developer('compact-history');
+    await api.create({ developerId: 'compact-history', resourceType: 'ROUTE', resourceKey: 'a', data: {} });
+    await query(
+      `INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id, superseded_at)
+       SELECT d.id, '2001-01-01'::timestamptz + n * interval '1 ms', a.action, 'route', 'routes', a.item, d.id, a.until
+       FROM developers d, generate_series(1, 40000) n, LATERAL (
+         SELECT CASE WHEN n % 2 = 0 THEN 'updated' ELSE 'deleted' END AS action, -n AS item,
+           CASE WHEN n % 2 = 0 THEN '2001-01-01'::timestamptz + (n + 1) * interval '1 ms' ELSE 'infinity' END AS until
+       ) a
+       WHERE d.developer_id = 'compact-history'`,
+    );
+    await query('VACUUM ANALYZE change_events');
+    const { READ_LATEST_CHANGES } = await import('../src/sync-feed/read-changes.js');
+    const id = await ownId('compact-history');
+    const [{ 'QUERY PLAN': plan }] = await query(
+      `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${READ_LATEST_CHANGES}`,
+      [id, new Date(0), null, 500, new Date(), '', new Date(0)],
+    );
+    // In pages of 8 kB; the history has more than 400.
+    expect(plan[0].Plan['Shared Hit Blocks'] + plan[0].Plan['Shared Read Blocks']).toBeLessThan(30);
+    expect(await read(api, { since: '1970-01-01', compact: 'true' })).toHaveLength(1);
+  });
+});
