@@ -1,4 +1,3 @@
-import helmet from '@fastify/helmet';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule } from '@nestjs/swagger';
@@ -13,6 +12,7 @@ import { ApiErrorFilter, toApiError } from './common/api-error.filter.js';
 import { parseJsonBody } from './common/json-body.js';
 import { logger, NestLogger } from './common/logger.js';
 import { createOpenApiDocument } from './common/openapi.js';
+import { securityHeaders } from './common/security-headers.js';
 import { RequestValidationPipe } from './common/validation.js';
 import { config } from './config.js';
 
@@ -83,13 +83,13 @@ export async function createApp(): Promise<NestFastifyApplication> {
       done(error as Error);
     }
   });
-  fastify.addHook('onRequest', async (request, reply) => {
-    void reply.header('X-Request-Id', request.id);
-    if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
-      throw invalidRequest('The Host header is missing.');
-    }
+  const headers = securityHeaders();
+  fastify.addHook('onRequest', (request, reply, done) => {
+    void reply.headers(headers).header('x-request-id', request.id);
+    const isHostMissing = request.headers.host === undefined && request.raw.httpVersion === '1.1';
+    done(isHostMissing ? invalidRequest('The Host header is missing.') : undefined);
   });
-  fastify.addHook('onResponse', async (request, reply) => {
+  fastify.addHook('onResponse', (request, reply, done) => {
     logger.info(
       {
         reqId: request.id,
@@ -101,17 +101,7 @@ export async function createApp(): Promise<NestFastifyApplication> {
       },
       'request',
     );
-  });
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      directives: {
-        // Swagger UI styles its elements inline. Everything else is helmet's default.
-        'style-src': ["'self'", "'unsafe-inline'"],
-        // Would send browsers to https:// of a server that may only speak http://.
-        'upgrade-insecure-requests': null,
-      },
-    },
-    strictTransportSecurity: config.PUBLIC_URL?.startsWith('https:') ?? false,
+    done();
   });
   app.useGlobalPipes(new RequestValidationPipe());
   app.useGlobalFilters(new ApiErrorFilter());
