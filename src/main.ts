@@ -18,6 +18,7 @@ async function stop(): Promise<void> {
     setTimeout(() => app?.getHttpServer().closeAllConnections(), config.SHUTDOWN_TIMEOUT * 1_000).unref();
     await app.close();
     logger.info('stopped');
+    await new Promise((resolve) => logger.flush(resolve));
   }
   process.exit(0);
 }

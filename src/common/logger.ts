@@ -1,5 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
-import { pino } from 'pino';
+import { destination, pino } from 'pino';
 import { config } from '../config.js';
 
 /**
@@ -19,8 +19,16 @@ function serializeError(error: unknown): unknown {
   };
 }
 
-/** Structured logs on stdout, one JSON object a line. Headers, bodies and query parameters are never given to it. */
-export const logger = pino({ level: config.LOG_LEVEL, serializers: { err: serializeError } });
+/**
+ * Structured logs on stdout, one JSON object a line. Headers, bodies and query parameters are never given to it.
+ *
+ * Lines are written together, some 30 at once or after 100 ms, and without making requests wait for whoever reads them.
+ * However the process ends, short of SIGKILL, the rest is written then.
+ */
+export const logger = pino(
+  { level: config.LOG_LEVEL, serializers: { err: serializeError } },
+  destination({ sync: false, minLength: 4_096, periodicFlush: 100 }),
+);
 
 const FRAMEWORK = new Set([
   'NestFactory',
