@@ -419,6 +419,21 @@ describe('JSON comes back as it was sent', () => {
     expect(Object.is(answer.body.data.n, Number(got))).toBe(true);
   });
 
+  it('in the same text from POST, GET and the list', async () => {
+    const text = async (path: string, init: RequestInit = {}) => {
+      const headers = { authorization: `Bearer ${dev.key}`, 'content-type': 'application/json' };
+      return (await fetch(app.url + path, { ...init, headers })).text();
+    };
+    const resourceKey = `"\\/\b\t\u0001\u007f\u2028ä😀<${++keys}`;
+    const data = { b: [1e21, 0.1, -5, null, true], '\u0001"': {}, a: resourceKey, 9007199254740991: [] };
+    const body = JSON.stringify(input({ resourceType: 'TEXT', resourceKey, data, status: 'ERROR' }));
+    const posted = await text(RECORDS, { method: 'POST', body });
+    expect(await text(`${RECORDS}/${JSON.parse(posted).id}`)).toBe(posted);
+    expect(await text(`${RECORDS}?resourceType=TEXT`)).toBe(
+      `{"total":1,"page":1,"limit":50,"data":[${posted}]}`,
+    );
+  });
+
   it('with its keys in the order in which they were sent', async () => {
     const data = { z: 1, a: 2, M: { y: 1, b: 2 } };
     const { path } = await created({ data, metadata: { z: 1, a: 2 } });

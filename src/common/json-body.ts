@@ -1,6 +1,9 @@
 import { parse } from 'lossless-json';
 import { ApiError } from './api-error.js';
 
+/** Type of an answer whose JSON text PostgreSQL has written. */
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
 /** Containers inside each other that `data` or `metadata` may have (`{"a":[]}` is 2). */
 const MAX_NESTING = 100;
 

@@ -8,6 +8,9 @@ export type Status = (typeof STATUSES)[number];
 
 export const RECORD_KEY = 'records_key';
 
+/** Strong ETag of a version of a record: every write has a tick of its own in its developer's feed. */
+export const etagOf = (updatedAt: Date) => `"${updatedAt.getTime().toString(36)}"`;
+
 /**
  * A DeveloperSyncRecord (spec/records-api.md, section 1). RecordsService is its only writer, with `insert`, `save`
  * and `remove` on whole entities: those are the calls of which a TypeORM subscriber hears everything.
@@ -58,9 +61,8 @@ export class SyncRecord {
   @Column({ type: 'timestamptz', name: 'updated_at', precision: 3 })
   updatedAt: Date;
 
-  /** Strong ETag of this version: every write has a tick of its own in its developer's feed. */
   get etag(): string {
-    return `"${this.updatedAt.getTime().toString(36)}"`;
+    return etagOf(this.updatedAt);
   }
 
   /** Dates a write: called by the change subscriber with the tick that the write took in its developer's feed. */

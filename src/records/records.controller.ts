@@ -3,6 +3,7 @@ import {
   Controller,
   Delete,
   Get,
+  Header,
   Headers,
   HttpCode,
   Param,
@@ -35,6 +36,7 @@ import {
 } from '../common/api-errors.decorator.js';
 import { config } from '../config.js';
 import { isNotModified } from '../common/etag.js';
+import { JSON_TYPE } from '../common/json-body.js';
 import { ParseUuid } from '../common/parse-uuid.pipe.js';
 import {
   CREATE_EXAMPLES,
@@ -87,14 +89,9 @@ export class RecordsController {
   })
   @ApiOkResponse({ type: RecordPageBody, description: 'One page of records.' })
   @ApiErrors(invalidRequest('limit must be at most 100'))
-  async list(@CurrentCaller() caller: Caller, @Query() query: RecordsQuery): Promise<RecordPageBody> {
-    const { total, records } = await this.records.list(caller, query);
-    return {
-      total,
-      page: query.page,
-      limit: query.limit,
-      data: records.map((record) => RecordBody.of(record)),
-    };
+  @Header('Content-Type', JSON_TYPE)
+  list(@CurrentCaller() caller: Caller, @Query() query: RecordsQuery): Promise<string> {
+    return this.records.list(caller, query);
   }
 
   @Get(':id')
@@ -114,12 +111,15 @@ export class RecordsController {
     @Param('id', ParseUuid) id: string,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<RecordBody | undefined> {
-    const record = await this.records.get(caller, id);
-    const body = respond(reply, record);
-    if (!isNotModified(request, record.etag)) return body;
-    void reply.status(304);
-    return undefined;
+  ): Promise<string | undefined> {
+    const { etag, body } = await this.records.get(caller, id);
+    void reply.header('ETag', etag);
+    if (isNotModified(request, etag)) {
+      void reply.status(304);
+      return undefined;
+    }
+    void reply.type(JSON_TYPE);
+    return body;
   }
 
   @Post()

@@ -1,21 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
-import {
-  DataSource,
-  type EntityManager,
-  type QueryDeepPartialEntity,
-  QueryFailedError,
-  Repository,
-} from 'typeorm';
+import DataLoader from 'dataloader';
+import { type EntityManager, type QueryDeepPartialEntity, QueryFailedError, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Caller } from '../auth/caller.js';
 import { DevelopersService } from '../auth/developers.service.js';
 import { ApiError, forbidden, notFound } from '../common/api-error.js';
 import { assertIfMatch } from '../common/etag.js';
+import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { JsonColumn } from './json-column.js';
+import { READ_RECORDS, readPage, type StoredPage, type StoredRecord } from './read-records.js';
 import type { CreateRecordDto, RecordsQuery, UpdateRecordDto } from './record.dto.js';
-import { RECORD_KEY, SyncRecord } from './record.entity.js';
+import { etagOf, RECORD_KEY, SyncRecord } from './record.entity.js';
 import { Share } from './share.entity.js';
+
+type RecordKey = Pick<SyncRecord, 'ownerId' | 'itemId'>;
 
 /**
  * The records API, and the only writer of `records`. Every write is one transaction that takes the owner's lock
@@ -23,36 +22,47 @@ import { Share } from './share.entity.js';
  */
 @Injectable()
 export class RecordsService {
+  /** Requests that arrive together share one query, sent after the last of them has arrived. Nothing is kept. */
+  private readonly stored = new DataLoader<string, StoredRecord | undefined>((ids) => this.readRecords(ids), {
+    cache: false,
+    batchScheduleFn: (send) => setImmediate(send),
+    // A record may have a megabyte.
+    maxBatchSize: 32,
+  });
+
   constructor(
-    @InjectDataSource() private readonly dataSource: DataSource,
+    @InjectDataSource() private readonly dataSource: TidemarkDataSource,
     @InjectRepository(SyncRecord) private readonly records: Repository<SyncRecord>,
     private readonly developers: DevelopersService,
   ) {}
 
-  async list(caller: Caller, query: RecordsQuery): Promise<{ total: number; records: SyncRecord[] }> {
+  /** @returns the JSON text of a `RecordPageBody` */
+  async list(caller: Caller, query: RecordsQuery): Promise<string> {
     const { developerId, resourceType, status, limit, page } = query;
     if (developerId !== undefined) caller.assertActsFor(developerId);
     let owner = caller.isAdmin ? undefined : caller.developer;
     if (caller.isAdmin && developerId !== undefined) {
       owner = await this.developers.find(developerId);
-      if (!owner) return { total: 0, records: [] };
+      if (!owner) return pageOf(query, { total: 0, records: null });
     }
-    const [records, total] = await this.records.findAndCount({
-      where: {
-        ...(owner && { ownerId: owner.id }),
-        ...(resourceType !== undefined && { resourceType }),
-        ...(status !== undefined && { status }),
-      },
-      order: { itemId: 'ASC' },
-      take: limit,
-      skip: (page - 1) * limit,
-    });
-    return { total, records };
+    const filters = Object.entries({ owner_id: owner?.id, resource_type: resourceType, status }).filter(
+      ([, value]) => value !== undefined,
+    );
+    const [stored] = await this.dataSource.read<StoredPage>(readPage(filters.map(([column]) => column)), [
+      limit,
+      (page - 1) * limit,
+      ...filters.map(([, value]) => value),
+    ]);
+    return pageOf(query, stored);
   }
 
-  /** @throws ApiError 403 for a record of somebody else that is not shared, 404 for none */
-  async get(caller: Caller, id: string): Promise<SyncRecord> {
-    return this.assertReadable(caller, await this.records.findOneBy({ id }), `record ${id}`);
+  /**
+   * @returns the JSON text of a `RecordBody`, and its ETag
+   * @throws ApiError 403 for a record of somebody else that is not shared, 404 for none
+   */
+  async get(caller: Caller, id: string): Promise<{ etag: string; body: string }> {
+    const { updatedAt, body } = await this.assertReadable(caller, await this.stored.load(id), `record ${id}`);
+    return { etag: etagOf(updatedAt), body };
   }
 
   /** The record behind an item page of the feed. */
@@ -145,14 +155,23 @@ export class RecordsService {
   async isReadable(
     manager: EntityManager,
     developerId: number | undefined,
-    record: SyncRecord,
+    { ownerId, itemId }: RecordKey,
   ): Promise<boolean> {
     if (developerId === undefined) return false;
-    const { ownerId, itemId } = record;
     return developerId === ownerId || manager.existsBy(Share, { ownerId, itemId, developerId });
   }
 
-  private async assertReadable(caller: Caller, record: SyncRecord | null, name: string): Promise<SyncRecord> {
+  private async readRecords(ids: readonly string[]): Promise<(StoredRecord | undefined)[]> {
+    const rows = await this.dataSource.read<StoredRecord>(READ_RECORDS, [ids]);
+    const records = new Map(rows.map((row) => [row.id, row]));
+    return ids.map((id) => records.get(id));
+  }
+
+  private async assertReadable<T extends RecordKey>(
+    caller: Caller,
+    record: T | null | undefined,
+    name: string,
+  ): Promise<T> {
     if (!record) throw notFound(`There is no ${name}.`);
     if (caller.isAdmin || (await this.isReadable(this.dataSource.manager, caller.developer?.id, record)))
       return record;
@@ -164,6 +183,10 @@ export class RecordsService {
     if (caller.isAdmin || record.ownerId === caller.developer?.id) return record;
     throw forbidden(`The ${name} belongs to another developer.`);
   }
+}
+
+function pageOf({ page, limit }: RecordsQuery, { total, records }: StoredPage): string {
+  return `{"total":${total},"page":${page},"limit":${limit},"data":[${records ?? ''}]}`;
 }
 
 function isDuplicateKey(error: unknown): boolean {

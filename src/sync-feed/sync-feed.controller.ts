@@ -7,6 +7,7 @@ import type { Caller } from '../auth/caller.js';
 import { invalidRequest, missingParameter, notFound } from '../common/api-error.js';
 import { ApiErrors, documentHeaders } from '../common/api-errors.decorator.js';
 import { isNotModified } from '../common/etag.js';
+import { JSON_TYPE } from '../common/json-body.js';
 import { invalidSince } from './since.js';
 import { SYNC_EXAMPLE, SyncBody, SyncQuery } from './sync-feed.dto.js';
 import { SYNC_PATH, SyncFeedService } from './sync-feed.service.js';
@@ -65,7 +66,7 @@ export class SyncFeedController {
       void reply.status(304);
       return undefined;
     }
-    void reply.type('application/json; charset=utf-8');
+    void reply.type(JSON_TYPE);
     return body();
   }
 }
