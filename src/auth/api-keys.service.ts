@@ -1,11 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
+import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
 import { LRUCache } from 'lru-cache';
 import { timingSafeEqual } from 'node:crypto';
 import { Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { invalidRequest, notFound } from '../common/api-error.js';
 import { config } from '../config.js';
+import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { API_KEY, generateApiKey, hashApiKey } from './api-key.js';
 import { ApiKey } from './api-key.entity.js';
 import {
@@ -26,6 +27,29 @@ const REVOCATION_DELAY = 4_000;
 /** What the cache says when it gives up a load. */
 const ABORTED = /^(deleted|evicted|replaced)$/;
 
+const IS_USE_TO_BE_NOTED = `
+  (expires_at IS NULL OR expires_at > clock_timestamp())
+  AND (last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '1 minute')`;
+
+/** $1 hash */
+const READ_KEY = `
+  SELECT k.id, k.scopes, k.expires_at AS "expiresAt", d.id AS "ownerId", d.developer_id AS "developerId",
+    ${IS_USE_TO_BE_NOTED} AS "isUseToBeNoted"
+  FROM api_keys k
+  JOIN developers d ON d.id = k.owner_id
+  WHERE k.hash = $1 AND k.revoked_at IS NULL`;
+
+interface StoredKey extends Pick<ApiKey, 'id' | 'scopes' | 'expiresAt'> {
+  ownerId: number;
+  developerId: string;
+  isUseToBeNoted: boolean;
+}
+
+interface KeyInUse {
+  expiresAt: Date | null;
+  caller: Caller;
+}
+
 @Injectable()
 export class ApiKeysService {
   private readonly logger = new Logger(ApiKeysService.name);
@@ -33,13 +57,14 @@ export class ApiKeysService {
     config.ADMIN_API_KEY === undefined ? undefined : hashApiKey(config.ADMIN_API_KEY);
 
   /** Keys in use by the hex of their hash, so that a request costs no query of its own. */
-  private readonly inUse = new LRUCache<string, ApiKey>({
+  private readonly inUse = new LRUCache<string, KeyInUse>({
     max: 10_000,
     ttl: REVOCATION_DELAY,
     fetchMethod: (hash) => this.load(Buffer.from(hash, 'hex')),
   });
 
   constructor(
+    @InjectDataSource() private readonly dataSource: TidemarkDataSource,
     @InjectRepository(ApiKey) private readonly keys: Repository<ApiKey>,
     private readonly developers: DevelopersService,
   ) {}
@@ -50,10 +75,10 @@ export class ApiKeysService {
     if (this.adminKeyHash && timingSafeEqual(hash, this.adminKeyHash))
       return new Caller(undefined, ['sync:admin']);
     if (!API_KEY.test(key)) return undefined;
-    const found = await this.lookUp(hash.toString('hex'));
-    if (!found || !timingSafeEqual(hash, found.hash)) return undefined;
-    if (found.expiresAt && found.expiresAt.getTime() <= Date.now()) return undefined;
-    return new Caller(found.developer, found.scopes);
+    const name = hash.toString('hex');
+    const found = this.inUse.get(name) ?? (await this.lookUp(name));
+    if (!found || (found.expiresAt && found.expiresAt.getTime() <= Date.now())) return undefined;
+    return found.caller;
   }
 
   async create(dto: CreateApiKeyDto): Promise<CreatedApiKeyBody> {
@@ -98,7 +123,7 @@ export class ApiKeysService {
     this.inUse.delete(key.hash.toString('hex'));
   }
 
-  private async lookUp(hash: string): Promise<ApiKey | undefined> {
+  private async lookUp(hash: string): Promise<KeyInUse | undefined> {
     try {
       return await this.inUse.fetch(hash);
     } catch (error) {
@@ -109,22 +134,25 @@ export class ApiKeysService {
   }
 
   /** The key with this hash, unless revoked. */
-  private async load(hash: Buffer): Promise<ApiKey | undefined> {
-    const key = await this.keys.findOne({ where: { hash }, relations: { developer: true } });
-    if (!key || key.revokedAt) return undefined;
-    // Nobody waits for it, and a key works without it: the database may be read-only just now.
-    void this.noteUse(key.id).catch((error: unknown) =>
-      this.logger.warn({ err: error }, 'last use not noted'),
-    );
-    return key;
+  private async load(hash: Buffer): Promise<KeyInUse | undefined> {
+    const [key] = await this.dataSource.read<StoredKey | undefined>(READ_KEY, [hash]);
+    if (!key) return undefined;
+    if (key.isUseToBeNoted) {
+      // Nobody waits for it, and a key works without it: the database may be read-only just now.
+      void this.noteUse(key.id).catch((error: unknown) =>
+        this.logger.warn({ err: error }, 'last use not noted'),
+      );
+    }
+    const developer = { id: key.ownerId, developerId: key.developerId };
+    return { expiresAt: key.expiresAt, caller: new Caller(developer, key.scopes) };
   }
 
   private async noteUse(id: string): Promise<void> {
     await this.keys
       .createQueryBuilder()
       .update({ lastUsedAt: () => 'clock_timestamp()' })
-      .where('id = :id AND (expires_at IS NULL OR expires_at > clock_timestamp())', { id })
-      .andWhere("(last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '1 minute')")
+      .where('id = :id', { id })
+      .andWhere(IS_USE_TO_BE_NOTED)
       .execute();
   }
 }
