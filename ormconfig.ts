@@ -8,6 +8,7 @@ import {
 import { PinChangeSubscriber } from './src/collections/pin-change.subscriber.js';
 import { Pin } from './src/collections/pin.entity.js';
 import { config } from './src/config.js';
+import { Replicas } from './src/database/replicas.js';
 import { TidemarkDataSource } from './src/database/tidemark-data-source.js';
 import { Initial1700000000000 } from './src/migrations/1700000000000-initial.js';
 import { Collections1700000001000 } from './src/migrations/1700000001000-collections.js';
@@ -55,4 +56,5 @@ export default new TidemarkDataSource(
     },
   },
   isEmbedded ? config.DATA_DIR : undefined,
+  new Replicas(config.DATABASE_REPLICA_URL ?? [], config.DATABASE_POOL_SIZE),
 );

@@ -34,6 +34,9 @@ describe('loadConfig', () => {
     ['PUBLIC_URL', 'javascript:alert(1)'],
     ['DATABASE_URL', 'mysql://localhost/x'],
     ['DATABASE_URL', 'postgres://localhost:99999/x'],
+    ['DATABASE_REPLICA_URL', 'postgres://a.example/x,b.example'],
+    ['DATABASE_REPLICA_URL', 'postgres://a.example/x,'],
+    ['DATABASE_REPLICA_URL', 'postgres://localhost:99999/x'],
     ['DATABASE_POOL_SIZE', '0'],
     ['ADMIN_API_KEY', 'short'],
     ['ADMIN_API_KEY', 'has a space in it'],
@@ -44,6 +47,16 @@ describe('loadConfig', () => {
   ])('refuses %s=%s with one line that names it', (name, value) => {
     expect(load({ [name]: value })).toThrow(new RegExp(`^Bad configuration: [^\\n]*${name}[^\\n]*$`));
     expect(load({ [name]: value })).not.toThrow(new RegExp(`${value.replace(/[^\w ]/g, '.')}$`));
+  });
+
+  it('takes several replicas, of a database that is not the embedded one', () => {
+    const DATABASE_URL = 'postgres://a.example/x';
+    const DATABASE_REPLICA_URL = 'postgres://b.example/x,postgresql://c.example/x';
+    expect(loadConfig({ DATABASE_URL, DATABASE_REPLICA_URL }).DATABASE_REPLICA_URL).toEqual([
+      'postgres://b.example/x',
+      'postgresql://c.example/x',
+    ]);
+    expect(load({ DATABASE_REPLICA_URL })).toThrow('DATABASE_REPLICA_URL needs DATABASE_URL');
   });
 
   it('wants an issuer and an audience with JWT_JWKS_URL', () => {

@@ -18,6 +18,8 @@ export class ConfigError extends Error {}
 const Integer = (): PropertyDecorator =>
   Transform(({ value }) => (/^\d+$/.test(value) ? Number(value) : value));
 
+const POSTGRES_URL = /^postgres(ql)?:\/\/\S+$/;
+
 const HTTP_URL = /^https?:\/\/[^\s/?#]+(\/[^\s?#]*)?$/;
 
 /**
@@ -43,12 +45,19 @@ export class Config {
 
   /** PostgreSQL 15 or newer. Unset: the embedded database under DATA_DIR. */
   @IsOptional()
-  @Matches(/^postgres(ql)?:\/\/\S+$/, {
-    message: 'DATABASE_URL must start with postgres:// or postgresql://',
-  })
+  @Matches(POSTGRES_URL, { message: 'DATABASE_URL must start with postgres:// or postgresql://' })
   DATABASE_URL?: string = undefined;
 
-  /** Connections per process to DATABASE_URL. The embedded database always has one. */
+  /** Streaming replicas of DATABASE_URL, separated by commas, that answer reads of the feed. */
+  @IsOptional()
+  @Transform(({ value }) => value.split(','))
+  @Matches(POSTGRES_URL, {
+    each: true,
+    message: 'DATABASE_REPLICA_URL must be URLs that start with postgres:// or postgresql://',
+  })
+  DATABASE_REPLICA_URL?: string[] = undefined;
+
+  /** Connections per process to DATABASE_URL, and to each replica. The embedded database always has one. */
   @Integer()
   @IsInt()
   @Min(1)
@@ -118,8 +127,13 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   if (config.JWT_JWKS_URL && !(config.JWT_ISSUER && config.JWT_AUDIENCE)) {
     problems.push('JWT_JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE');
   }
-  if (config.DATABASE_URL && problems.length === 0 && !URL.canParse(config.DATABASE_URL)) {
-    problems.push('DATABASE_URL is not a valid URL');
+  if (problems.length === 0) {
+    if (config.DATABASE_URL && !URL.canParse(config.DATABASE_URL))
+      problems.push('DATABASE_URL is not a valid URL');
+    if (config.DATABASE_REPLICA_URL?.some((url) => !URL.canParse(url)))
+      problems.push('DATABASE_REPLICA_URL has an invalid URL');
+    if (config.DATABASE_REPLICA_URL && !config.DATABASE_URL)
+      problems.push('DATABASE_REPLICA_URL needs DATABASE_URL');
   }
   if (problems.length > 0) throw new ConfigError(`Bad configuration: ${problems.join('; ')}`);
   config.PUBLIC_URL = config.PUBLIC_URL?.replace(/\/+$/, '');

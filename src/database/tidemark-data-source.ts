@@ -1,7 +1,8 @@
-import { Client, type Pool } from 'pg';
+import { Client, type Pool, type QueryConfig } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { EmbeddedPostgres } from './embedded-postgres.js';
+import type { Replicas } from './replicas.js';
 
 /** Any constant that is ours: the advisory lock of `exclusively`. */
 const STARTING = 7_432_633_765;
@@ -20,6 +21,7 @@ export class TidemarkDataSource extends DataSource {
   constructor(
     options: DataSourceOptions,
     private readonly embeddedIn: string | undefined,
+    private readonly replicas: Replicas,
   ) {
     super(options);
   }
@@ -42,6 +44,7 @@ export class TidemarkDataSource extends DataSource {
 
   override async destroy(): Promise<void> {
     await super.destroy();
+    await this.replicas.end();
     await this.embedded?.stop();
   }
 
@@ -56,14 +59,28 @@ export class TidemarkDataSource extends DataSource {
    * @param sql one of few texts: what varies is in the parameters
    */
   async read<Row>(sql: string, parameters: unknown[]): Promise<Row[]> {
-    const name = this.embedded ? undefined : this.nameOf(sql);
-    return (await this.pool.query({ name, text: sql, values: parameters })).rows as Row[];
+    return (await this.pool.query(this.prepared(sql, parameters))).rows as Row[];
   }
 
-  private nameOf(sql: string): string {
-    let name = this.names.get(sql);
-    if (name === undefined) this.names.set(sql, (name = `read_${this.names.size + 1}`));
-    return name;
+  /**
+   * Like `read`, of a replica, if there is one and what it knows is enough.
+   *
+   * @param isEnough has the replica reached the moment that is asked about?
+   */
+  async readFromReplica<Row>(
+    sql: string,
+    parameters: unknown[],
+    isEnough: (rows: Row[]) => boolean,
+  ): Promise<Row[]> {
+    const rows = await this.replicas.read<Row>(this.prepared(sql, parameters));
+    return rows && isEnough(rows) ? rows : this.read(sql, parameters);
+  }
+
+  private prepared(text: string, values: unknown[]): QueryConfig {
+    if (this.embedded) return { text, values };
+    let name = this.names.get(text);
+    if (name === undefined) this.names.set(text, (name = `read_${this.names.size + 1}`));
+    return { name, text, values };
   }
 
   /** The pool of the driver. */

@@ -20,6 +20,8 @@ export const SYNC_PATH = 'api/v1/sync.json';
 const CHUNK = 500;
 
 interface Chunk {
+  /** Of the feed, in the database that was read. */
+  clock: Date;
   /** Of items: fewer than were read where `compact` leaves some out. */
   count: number;
   /** Datetime of the last change that was read; null when there is none. */
@@ -42,6 +44,12 @@ interface FeedRequest {
   until: Date;
 }
 
+interface ClockRequest {
+  feedId: number;
+  /** What the client has already, in ms since 1970. */
+  since: number;
+}
+
 export interface SyncAnswer {
   /** Names the state of the feed: same caller, same URL, same tag means same answer. */
   etag: string;
@@ -56,7 +64,7 @@ export class SyncFeedService {
    * Clocks of feeds. Polls that arrive together share one query, sent after the last of them has arrived: each gets
    * what is true after it asked, and an idle poll costs a share of a round trip. Nothing is kept.
    */
-  private readonly clocks = new DataLoader<number, Date | undefined>((ids) => this.readClocks(ids), {
+  private readonly clocks = new DataLoader<ClockRequest, Date | undefined>((of) => this.readClocks(of), {
     cache: false,
     batchScheduleFn: (send) => setImmediate(send),
   });
@@ -70,7 +78,7 @@ export class SyncFeedService {
   async sync(caller: Caller, query: SyncQuery): Promise<SyncAnswer> {
     const since = parseSince(query.since);
     const feed = await this.findFeed(caller, query.developerId);
-    const until = await this.clocks.load(feed.id);
+    const until = await this.clocks.load({ feedId: feed.id, since });
     if (!until) throw new Error(`developer ${feed.id} has no row`);
     const request: FeedRequest = {
       feed,
@@ -102,10 +110,19 @@ export class SyncFeedService {
     return feed;
   }
 
-  private async readClocks(ids: readonly number[]): Promise<(Date | undefined)[]> {
-    const rows = await this.dataSource.read<{ id: number; clock: Date }>(READ_CLOCKS, [ids]);
-    const clocks = new Map(rows.map(({ id, clock }) => [id, clock]));
-    return ids.map((id) => clocks.get(id));
+  /** A replica may be behind, but not behind the client: a cursor never goes back. */
+  private async readClocks(requests: readonly ClockRequest[]): Promise<(Date | undefined)[]> {
+    const clocksOf = (rows: { id: number; clock: Date }[]) => {
+      const clocks = new Map(rows.map(({ id, clock }) => [id, clock]));
+      return requests.map(({ feedId }) => clocks.get(feedId));
+    };
+    const rows = await this.dataSource.readFromReplica<{ id: number; clock: Date }>(
+      READ_CLOCKS,
+      [requests.map(({ feedId }) => feedId)],
+      (found) =>
+        clocksOf(found).every((clock, i) => clock !== undefined && clock.getTime() >= requests[i].since),
+    );
+    return clocksOf(rows);
   }
 
   /**
@@ -114,7 +131,7 @@ export class SyncFeedService {
    */
   private async readChunk(request: FeedRequest, after: number, room: number): Promise<Chunk> {
     const { feed, since, assets, isCompact, until } = request;
-    const [chunk] = await this.dataSource.read<Chunk | undefined>(
+    const [chunk] = await this.dataSource.readFromReplica<Chunk | undefined>(
       isCompact ? READ_LATEST_CHANGES : READ_CHANGES,
       [
         feed.id,
@@ -125,6 +142,8 @@ export class SyncFeedService {
         JSON.stringify(config.PUBLIC_URL).slice(1, -1),
         ...(isCompact ? [dateOf(since)] : []),
       ],
+      // What is in range is there when the clock is.
+      ([found]) => found !== undefined && found.clock >= until,
     );
     if (!chunk) throw new Error(`developer ${feed.id} has no row`);
     return chunk;
@@ -134,7 +153,7 @@ export class SyncFeedService {
   private async *write(
     request: FeedRequest,
     query: SyncQuery,
-    first: Chunk,
+    first: Omit<Chunk, 'clock'>,
     namesFeed: boolean,
   ): AsyncGenerator<string> {
     let chunk = first;
@@ -166,7 +185,7 @@ function metaOf(
   { since, limit, until: clock }: FeedRequest,
   { assets, developerId, compact }: SyncQuery,
   namesFeed: boolean,
-  { hasMore, last }: Chunk,
+  { hasMore, last }: Omit<Chunk, 'clock'>,
   count: number,
 ): SyncMetaBody {
   // A page that is cut goes on after its last item; anything else has brought its client up to the clock.

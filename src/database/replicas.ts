@@ -1,0 +1,55 @@
+import { Logger } from '@nestjs/common';
+import { Pool, type QueryConfig } from 'pg';
+
+/** In ms: how long a replica that has failed is not asked, so that not every request waits for one that is away. */
+const PAUSE = 5_000;
+
+/** In ms, for a connection and for an answer. Reads of the feed take a few: one that hangs is better asked of the primary. */
+const PATIENCE = 5_000;
+
+/** Streaming replicas, asked in turn. They may be behind, or away: whoever asks has to be content with either. */
+export class Replicas {
+  private readonly logger = new Logger(Replicas.name);
+  private readonly replicas: { pool: Pool; pausedUntil: number }[];
+  private turn = 0;
+
+  /**
+   * Connects to none before the first read: a server starts without them.
+   *
+   * @param poolSize connections to each
+   */
+  constructor(urls: readonly string[], poolSize: number) {
+    this.replicas = urls.map((connectionString) => {
+      const pool = new Pool({
+        connectionString,
+        max: poolSize,
+        application_name: 'tidemark',
+        connectionTimeoutMillis: PATIENCE,
+        query_timeout: PATIENCE,
+      });
+      // A lost idle connection is replaced by the pool; without a handler it would end the process.
+      pool.on('error', () => {});
+      // Nor may one that is lost between two queries of its user.
+      pool.on('connect', (client) => void client.on('error', () => {}));
+      return { pool, pausedUntil: 0 };
+    });
+  }
+
+  /** @returns undefined when no replica could be asked, or the one that was has failed */
+  async read<Row>(query: QueryConfig): Promise<Row[] | undefined> {
+    const usable = this.replicas.filter(({ pausedUntil }) => pausedUntil <= Date.now());
+    if (usable.length === 0) return undefined;
+    const replica = usable[this.turn++ % usable.length];
+    try {
+      return (await replica.pool.query(query)).rows as Row[];
+    } catch (error) {
+      replica.pausedUntil = Date.now() + PAUSE;
+      this.logger.warn({ err: error }, 'a replica has failed');
+      return undefined;
+    }
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.replicas.map(({ pool }) => pool.end()));
+  }
+}
