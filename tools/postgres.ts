@@ -126,6 +126,19 @@ export class PostgresServer {
     await this.asPostgres('pg_ctl', ['stop', '-D', this.data, '-m', mode, '-w', '-s']);
   }
 
+  /** `kill -9` of the postmaster and of all its processes. `start` recovers. */
+  async kill(): Promise<void> {
+    const postmaster = this.pid;
+    if (postmaster === undefined) return;
+    // Stopped, so that it starts no more of them.
+    process.kill(postmaster, 'SIGSTOP');
+    const pids = [postmaster, ...childrenOf(postmaster)];
+    for (const pid of pids) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
+    while (pids.some(isRunning)) await new Promise((done) => setTimeout(done, 5));
+    // The number may belong to another process by the next start, which would then be refused.
+    rmSync(join(this.data, 'postmaster.pid'), { force: true });
+  }
+
   async destroy(): Promise<void> {
     if (this.pid !== undefined) await this.stop('immediate').catch(() => {});
     rmSync(this.directory, { recursive: true, force: true });
@@ -136,12 +149,38 @@ export class PostgresServer {
   }
 
   private async asPostgres(command: string, args: string[]): Promise<void> {
-    const program = join(this.binaries, command);
     const isRoot = process.getuid?.() === 0;
-    await run(
-      isRoot ? 'setpriv' : program,
-      isRoot ? ['--reuid=postgres', '--regid=postgres', '--init-groups', program, ...args] : args,
-      { env: { ...process.env, ...this.env, HOME: this.directory }, cwd: this.directory },
-    );
+    const user = ['setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups'];
+    // Set on the other side of setpriv: a library that is preloaded must not be there under two users.
+    const variables = Object.entries(this.env).map(([name, value]) => `${name}=${value}`);
+    const [file, ...rest] = [
+      ...(isRoot ? user : []),
+      'env',
+      ...variables,
+      join(this.binaries, command),
+      ...args,
+    ];
+    await run(file, rest, { env: { ...process.env, HOME: this.directory }, cwd: this.directory });
   }
 }
+
+/** State and parent of a process; undefined when there is none. */
+function statusOf(pid: number): { state: string; parent: number } | undefined {
+  try {
+    // The name, in parentheses, may contain anything.
+    const [state, parent] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return { state, parent: Number(parent) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** A process that has ended stays in the table until somebody asks how. */
+const isRunning = (pid: number) => ![undefined, 'Z', 'X'].includes(statusOf(pid)?.state);
+
+const childrenOf = (parent: number) =>
+  readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => statusOf(pid)?.parent === parent);

@@ -9,7 +9,7 @@ const ROOT = resolve(import.meta.dirname, '..');
 /** A built server in a process of its own, as operators run it. */
 export class ServerProcess {
   private child: ChildProcess;
-  private exited: Promise<unknown>;
+  private exited: Promise<[code: number | null, signal: NodeJS.Signals | null]>;
 
   private constructor(
     readonly port: number,
@@ -48,7 +48,7 @@ export class ServerProcess {
       },
       stdio: ['ignore', logs === undefined ? 'ignore' : 'pipe', logs === undefined ? 'ignore' : 'pipe'],
     });
-    this.exited = once(this.child, 'exit');
+    this.exited = once(this.child, 'exit') as typeof this.exited;
     if (logs !== undefined) {
       const file = createWriteStream(logs, { flags: 'a' });
       for (const stream of [this.child.stdout, this.child.stderr]) stream?.pipe(file, { end: false });
@@ -60,9 +60,10 @@ export class ServerProcess {
     }
   }
 
-  /** Sends the signal and waits for the end. */
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  /** Sends the signal and waits for the end. Returns the exit code; null when a signal was the end. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
-    await this.exited;
+    const [code] = await this.exited;
+    return code;
   }
 }

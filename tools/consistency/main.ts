@@ -1,0 +1,117 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { FAULTS } from './faults.js';
+import { History } from './history.js';
+import { type Report, run, type RunOptions } from './run.js';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+
+const USAGE = `Usage: npm run check:consistency -- [options]
+
+  --duration SECONDS  of writing (default 30)
+  --seed NUMBER       repeats the choices of a run (default: a new one)
+  --servers NUMBER    processes to start (default 2)
+  --replica           reads the feed from a standby
+  --developers NUMBER, --writers NUMBER
+                      how many, and writers of each (defaults 3 and 3)
+  --faults NAMES      only these, separated by commas, or none:
+                      ${FAULTS.join(', ')}
+  --program DIRECTORY of the built program to start (default: this one)
+  --url URL --admin-key KEY
+                      a server that runs already, instead of all that; without faults
+
+Exit codes: 0 all is well, 1 a violation was found, 2 the check could not be made.`;
+
+class UsageError extends Error {}
+
+function readOptions(): RunOptions {
+  const { values } = parseArgs({
+    options: {
+      duration: { type: 'string', default: '30' },
+      seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+      servers: { type: 'string', default: '2' },
+      replica: { type: 'boolean', default: false },
+      developers: { type: 'string', default: '3' },
+      writers: { type: 'string', default: '3' },
+      faults: { type: 'string' },
+      program: { type: 'string', default: ROOT },
+      url: { type: 'string' },
+      'admin-key': { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) throw new UsageError('');
+  const integer = (name: 'duration' | 'seed' | 'servers' | 'developers' | 'writers') => {
+    if (!/^\d{1,10}$/.test(values[name]) || (name !== 'seed' && values[name] === '0'))
+      throw new UsageError(`--${name} must be a whole number`);
+    return Number(values[name]);
+  };
+  if ((values.url === undefined) !== (values['admin-key'] === undefined))
+    throw new UsageError('--url and --admin-key need each other');
+  const faults = values.faults === 'none' ? [] : values.faults?.split(',').map((name) => name.trim());
+  const unknown = faults?.find((name) => !FAULTS.includes(name));
+  if (unknown !== undefined) throw new UsageError(`there is no fault "${unknown}"`);
+  return {
+    duration: integer('duration'),
+    seed: integer('seed'),
+    servers: integer('servers'),
+    developers: integer('developers'),
+    writers: integer('writers'),
+    isReplicated: values.replica,
+    faults,
+    program: resolve(values.program),
+    url: values.url?.replace(/\/+$/, ''),
+    adminKey: values['admin-key'] ?? 'consistency-check',
+  };
+}
+
+function table(title: string, rows: Record<string, object>): void {
+  if (Object.keys(rows).length === 0) return;
+  console.log(`\n${title}`);
+  console.table(rows);
+}
+
+/** @returns the file that has it all */
+function write(options: RunOptions, { violation, history, statistics, skipped }: Report): string {
+  table('Operations', statistics.operations);
+  table('Followers', statistics.followers);
+  table('Faults', statistics.faults);
+  for (const [fault, reason] of Object.entries(skipped)) console.log(`Skipped: ${fault}: ${reason}`);
+  const timeline = violation && history.reduce(violation);
+  if (violation) {
+    console.log(`\nVIOLATION (${violation.kind}), seed ${options.seed}\n${violation.message}\n`);
+    console.log(History.format(timeline!));
+  }
+  const { kind, message, subject } = violation ?? {};
+  const file = join(ROOT, 'reports', `consistency-${options.seed}.json`);
+  mkdirSync(join(ROOT, 'reports'), { recursive: true });
+  const content = {
+    options: { ...options, adminKey: undefined },
+    ...statistics,
+    skipped,
+    violation: violation && { kind, message, subject, timeline },
+  };
+  writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`);
+  return file;
+}
+
+let options: RunOptions;
+try {
+  options = readOptions();
+} catch (error) {
+  console.error(`${(error as Error).message}\n\n${USAGE}`.trim());
+  process.exit(2);
+}
+console.log(`Checking consistency, seed ${options.seed}, ${options.duration} s …`);
+try {
+  const report = await run(options);
+  const file = write(options, report);
+  console.log(
+    `\n${report.violation ? 'A violation was found' : 'All is well'}, seed ${options.seed}. Report: ${file}`,
+  );
+  process.exit(report.violation ? 1 : 0);
+} catch (error) {
+  console.error(`The check could not be made: ${(error as Error).stack}`);
+  process.exit(2);
+}
