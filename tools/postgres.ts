@@ -132,11 +132,12 @@ export class PostgresServer {
     if (postmaster === undefined) return;
     // Stopped, so that it starts no more of them.
     process.kill(postmaster, 'SIGSTOP');
-    const pids = [postmaster, ...childrenOf(postmaster)];
+    const pids = [...childrenOf(postmaster), postmaster];
     for (const pid of pids) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
     while (pids.some(isRunning)) await new Promise((done) => setTimeout(done, 5));
-    // The number may belong to another process by the next start, which would then be refused.
-    rmSync(join(this.data, 'postmaster.pid'), { force: true });
+    // The next start is refused where a process has the number: another one, or this one that nobody has asked for yet.
+    const locks = [join(this.data, 'postmaster.pid'), join(this.directory, `.s.PGSQL.${this.port}.lock`)];
+    for (const lock of locks) rmSync(lock, { force: true });
   }
 
   async destroy(): Promise<void> {

@@ -15,6 +15,7 @@ export class ServerProcess {
     readonly port: number,
     private readonly env: Record<string, string>,
     private readonly directory: string,
+    private readonly logs?: string,
   ) {}
 
   /**
@@ -24,8 +25,8 @@ export class ServerProcess {
    * @param directory of the program, with `dist`; its log goes to `logs` if given
    */
   static async start(env: Record<string, string>, directory = ROOT, logs?: string): Promise<ServerProcess> {
-    const server = new ServerProcess(await freePort(), env, directory);
-    await server.start(logs);
+    const server = new ServerProcess(await freePort(), env, directory, logs);
+    await server.start();
     return server;
   }
 
@@ -37,7 +38,8 @@ export class ServerProcess {
     return this.child.pid!;
   }
 
-  async start(logs?: string): Promise<void> {
+  async start(): Promise<void> {
+    const { logs } = this;
     this.child = spawn(process.execPath, [join(this.directory, 'dist/src/main.js')], {
       env: {
         PATH: process.env.PATH,
@@ -54,15 +56,20 @@ export class ServerProcess {
       for (const stream of [this.child.stdout, this.child.stderr]) stream?.pipe(file, { end: false });
     }
     while (!(await fetch(`${this.url}/health/ready`).catch(() => undefined))?.ok) {
-      if (this.child.exitCode !== null || this.child.signalCode !== null)
+      if (this.isOver)
         throw new Error(`the server ended with ${this.child.exitCode ?? this.child.signalCode}`);
       await new Promise((done) => setTimeout(done, 20));
     }
   }
 
+  /** Has it ended? */
+  get isOver(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
   /** Sends the signal and waits for the end. Returns the exit code; null when a signal was the end. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
+    if (!this.isOver) this.child.kill(signal);
     const [code] = await this.exited;
     return code;
   }

@@ -28,10 +28,23 @@ export class Client {
     private readonly random: Random,
   ) {}
 
-  /** @param link a path, or a URL whose origin and prefix are replaced: the servers may be behind a proxy */
+  /**
+   * Asks one after the other until there is one to ask, as a load balancer does.
+   *
+   * @param link a path, or a URL whose origin and prefix are replaced: the servers may be behind a proxy
+   */
   async request(method: string, link: string, options: RequestOptions = {}): Promise<Answer> {
+    const path = link.slice(link.indexOf('/api/v1/'));
+    let answer: Answer = { status: -1, ...NO_ANSWER };
+    for (const server of this.random.shuffled(this.servers)) {
+      answer = await this.send(method, server + path, options);
+      if (answer.status !== -1) break;
+    }
+    return answer;
+  }
+
+  private async send(method: string, url: string, options: RequestOptions): Promise<Answer> {
     const { body, headers, dropAfter } = options;
-    const url = this.random.pick(this.servers) + link.slice(link.indexOf('/api/v1/'));
     try {
       const response = await fetch(url, {
         method,

@@ -36,6 +36,8 @@ export interface ClusterOptions {
   /** Directory of the built program. */
   program: string;
   adminKey: string;
+  /** Directory for the logs of the servers. */
+  reports: string;
 }
 
 /** The servers under test, and everything below them, in processes of our own. */
@@ -51,7 +53,13 @@ export class Cluster {
     readonly hasClock: boolean,
   ) {}
 
-  static async start({ servers, isReplicated, program, adminKey }: ClusterOptions): Promise<Cluster> {
+  static async start({
+    servers,
+    isReplicated,
+    program,
+    adminKey,
+    reports,
+  }: ClusterOptions): Promise<Cluster> {
     const directory = mkdtempSync(join(tmpdir(), 'tidemark-consistency-'));
     await chmod(directory, 0o755);
     const library = findFaketime();
@@ -82,17 +90,15 @@ export class Cluster {
         LOG_LEVEL: 'error',
       };
       for (let n = 0; n < servers; n++)
-        cluster.servers.push(await ServerProcess.start(settings, program, cluster.logOf(n)));
+        cluster.servers.push(
+          await ServerProcess.start(settings, program, join(reports, `server-${n + 1}.log`)),
+        );
       await cluster.session((client) => client.query(BUILD_GATE));
     } catch (error) {
       await cluster.destroy();
       throw error;
     }
     return cluster;
-  }
-
-  logOf(server: number): string {
-    return join(this.directory, `server-${server}.log`);
   }
 
   /** A connection of our own, beside the servers', for as long as the work takes. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import type { ServerProcess } from '../server-process.js';
 import type { Cluster } from './cluster.js';
 import { type History, Violation } from './history.js';
 import type { Random } from './random.js';
@@ -13,14 +14,13 @@ const LANES: Record<string, Record<string, Fault>> = {
   processes: {
     'kill -9 of a server': async ({ servers }, random) => {
       const server = random.pick(servers);
-      await server.stop('SIGKILL');
+      await end(server, 'SIGKILL', null);
       await sleep(random.integer(0, 500));
       await server.start();
     },
     'rolling restart': async ({ servers }) => {
       for (const server of servers) {
-        const code = await server.stop('SIGTERM');
-        if (code !== 0) throw new Violation('process', `a server ended with ${code} after SIGTERM`, {});
+        await end(server, 'SIGTERM', 0);
         await server.start();
       }
     },
@@ -70,15 +70,17 @@ const LANES: Record<string, Record<string, Fault>> = {
       inTransaction(
         cluster,
         random,
-        'SELECT FROM developers WHERE id = (SELECT min(id) FROM developers) FOR UPDATE',
+        `SELECT FROM developers WHERE id = (
+           SELECT id FROM developers ORDER BY id OFFSET ${random.integer(0, 99)} % (SELECT count(*) FROM developers) LIMIT 1
+         ) FOR UPDATE`,
         random.integer(50, 1_000),
       ),
-    // More requests wait than there are connections.
+    // More requests wait than there are connections. As a writer locks, who may share with a developer that is locked.
     'pool exhausted by locks': (cluster, random) =>
       inTransaction(
         cluster,
         random,
-        'SELECT FROM developers ORDER BY id FOR UPDATE',
+        'SELECT FROM developers ORDER BY id FOR NO KEY UPDATE',
         random.integer(500, 2_500),
       ),
     'tick held open': (cluster, random) =>
@@ -108,6 +110,18 @@ const LANES: Record<string, Record<string, Fault>> = {
 };
 
 export const FAULTS = Object.values(LANES).flatMap((faults) => Object.keys(faults));
+
+/** Ends a server that must still be there, and must end with this exit code. */
+async function end(server: ServerProcess, signal: NodeJS.Signals, expected: number | null): Promise<void> {
+  const isBefore = server.isOver;
+  const code = await server.stop(signal);
+  if (isBefore || code !== expected)
+    throw new Violation(
+      'process',
+      `a server ended with ${code} ${isBefore ? 'by itself' : `after ${signal}`}; its log is in the report`,
+      {},
+    );
+}
 
 async function inTransaction(cluster: Cluster, random: Random, sql: string, duration: number): Promise<void> {
   await cluster.session(async (client) => {
@@ -142,16 +156,20 @@ export class Faults {
       ]);
   }
 
-  /** Ends when what was begun has been undone. */
+  /** Ends when what was begun has been undone, and every server is there again. */
   async run(isOver: () => boolean): Promise<void> {
-    await Promise.all(this.lanes.map(([lane, faults]) => this.runLane(this.random.of(lane), faults, isOver)));
+    await Promise.all(this.lanes.map(([lane, faults]) => this.runLane(lane, faults, isOver)));
+    const ended = this.cluster.servers.findIndex((server) => server.isOver);
+    if (ended >= 0)
+      throw new Violation('process', `server ${ended + 1} ended by itself; its log is in the report`, {});
   }
 
-  private async runLane(random: Random, faults: [string, Fault][], isOver: () => boolean): Promise<void> {
+  private async runLane(lane: string, faults: [string, Fault][], isOver: () => boolean): Promise<void> {
+    const random = this.random.of(lane);
     while (faults.length > 0 && !isOver()) {
       // Each once, in random order, and then again.
       for (const [name, fault] of random.shuffled(faults)) {
-        await sleep(random.integer(0, 400));
+        await sleep(random.integer(0, lane === 'transactions' ? 300 : 1_500));
         if (isOver()) return;
         await this.inject(name, () => fault(this.cluster, random));
       }
@@ -173,7 +191,8 @@ export class Faults {
   }
 }
 
+/** Of the system (ECONNREFUSED), of PostgreSQL (classes 08, 53 and 57) or of the driver, which has no codes. */
 function isLostConnection(error: unknown): boolean {
-  const { code, message } = error as { code?: string; message: string };
-  return code !== undefined || message.startsWith('Connection terminated');
+  const { code = '', message } = error as { code?: string; message: string };
+  return /^(E[A-Z]|08|53|57)/.test(String(code)) || /^(Connection|Client has)/.test(message);
 }

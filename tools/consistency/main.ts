@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { FAULTS } from './faults.js';
@@ -52,9 +52,11 @@ function readOptions(): RunOptions {
   const faults = values.faults === 'none' ? [] : values.faults?.split(',').map((name) => name.trim());
   const unknown = faults?.find((name) => !FAULTS.includes(name));
   if (unknown !== undefined) throw new UsageError(`there is no fault "${unknown}"`);
+  const seed = integer('seed');
   return {
     duration: integer('duration'),
-    seed: integer('seed'),
+    seed,
+    reports: join(ROOT, 'reports', `consistency-${seed}`),
     servers: integer('servers'),
     developers: integer('developers'),
     writers: integer('writers'),
@@ -84,8 +86,7 @@ function write(options: RunOptions, { violation, history, statistics, skipped }:
     console.log(History.format(timeline!));
   }
   const { kind, message, subject } = violation ?? {};
-  const file = join(ROOT, 'reports', `consistency-${options.seed}.json`);
-  mkdirSync(join(ROOT, 'reports'), { recursive: true });
+  const file = join(options.reports, 'report.json');
   const content = {
     options: { ...options, adminKey: undefined },
     ...statistics,
@@ -103,7 +104,9 @@ try {
   console.error(`${(error as Error).message}\n\n${USAGE}`.trim());
   process.exit(2);
 }
-console.log(`Checking consistency, seed ${options.seed}, ${options.duration} s …`);
+console.log(`Checking consistency for ${options.duration} s, seed ${options.seed} …`);
+rmSync(options.reports, { recursive: true, force: true });
+mkdirSync(options.reports, { recursive: true });
 try {
   const report = await run(options);
   const file = write(options, report);

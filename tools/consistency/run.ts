@@ -116,7 +116,7 @@ async function check(
   let isStopped = false;
   const isOver = () => isStopped || Date.now() >= end;
   try {
-    const work = writers.map((writer) => write(writer, isOver));
+    const work = writers.map((writer) => write(writer, random.of(`pace of ${writer.name}`), isOver));
     if (faults) work.push(faults.run(isOver));
     let isQuiet = false;
     const following = followers.map((follower) =>
@@ -140,15 +140,18 @@ async function check(
   }
 }
 
-async function write(writer: Writer, isOver: () => boolean): Promise<void> {
-  while (!isOver()) await writer.step();
+async function write(writer: Writer, random: Random, isOver: () => boolean): Promise<void> {
+  while (!isOver()) {
+    await writer.step();
+    await sleep(random.integer(0, 5));
+  }
 }
 
 /** A client that polls as often as it likes. */
 async function follow(follower: Follower, random: Random, isOver: () => boolean): Promise<void> {
   while (!isOver()) {
     await follower.poll();
-    await sleep(random.integer(0, follower.isIdle ? 60 : 20));
+    await sleep(random.integer(0, follower.isIdle ? 100 : 20));
   }
 }
 

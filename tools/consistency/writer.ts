@@ -30,7 +30,7 @@ const REFUSALS = [400, 401, 403, 404, 409, 412];
 /** A client of one developer that changes things at random, together with others of the same developer. */
 export class Writer {
   constructor(
-    private readonly name: string,
+    readonly name: string,
     private readonly developer: Developer,
     private readonly client: Client,
     private readonly model: Model,
