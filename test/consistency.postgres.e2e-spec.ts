@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+/** One replacement in the built program. */
+type Patch = [text: string, replacement: string];
+
+/** Each is a bug that a feed of this kind may have, and what the checker has to call it. */
+const BUGS: [name: string, kinds: string[], patches: Patch[]][] = [
+  [
+    'the cursor is the time of day',
+    ['lost'],
+    [['SELECT id, feed_clock AS clock FROM', `SELECT id, date_trunc('milliseconds', now()) AS clock FROM`]],
+  ],
+  [
+    'a tick is taken without the lock',
+    ['lost', 'stale'],
+    [
+      [
+        `UPDATE developers
+    SET feed_clock = greatest(date_trunc('milliseconds', clock_timestamp()), feed_clock + interval '1 millisecond')
+    WHERE id = $1
+    RETURNING id, feed_clock`,
+        `SELECT id, date_trunc('milliseconds', clock_timestamp()) AS feed_clock FROM developers WHERE id = $1`,
+      ],
+      // Without a clock that moves, the latest change has to do.
+      [
+        'SELECT id, feed_clock AS clock FROM developers',
+        `SELECT id, coalesce((SELECT max(datetime) FROM change_events WHERE feed_id = id), created_at) AS clock FROM developers`,
+      ],
+    ],
+  ],
+  [
+    '`since` is inclusive',
+    ['delivered-twice'],
+    [['feed_id = d.id AND datetime > $2', 'feed_id = d.id AND datetime >= $2']],
+  ],
+  [
+    'a page that is cut has the cursor of the whole feed',
+    ['lost'],
+    [['(hasMore ? last : clock)', '(clock)']],
+  ],
+];
+
+const SEED = Number(process.env.TEST_SEED ?? 1) % 2 ** 31;
+
+describe('the checker of consistency', () => {
+  let program: string;
+  beforeAll(() => {
+    program = mkdtempSync(join(process.env.TEST_DIRECTORY!, 'program-'));
+    cpSync('package.json', join(program, 'package.json'));
+    symlinkSync(resolve('node_modules'), join(program, 'node_modules'));
+  });
+  afterAll(() => rmSync(program, { recursive: true }));
+
+  function build(patches: Patch[]): void {
+    const dist = join(program, 'dist');
+    rmSync(dist, { recursive: true, force: true });
+    cpSync('dist', dist, { recursive: true });
+    const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      file.endsWith('.js'),
+    );
+    for (const [text, replacement] of patches) {
+      const found = files.filter((file) => readFileSync(join(dist, file), 'utf8').includes(text));
+      expect({ text, files: found }).toEqual({ text, files: [expect.any(String)] });
+      const [before, after, more] = readFileSync(join(dist, found[0]), 'utf8').split(text);
+      expect(more).toBeUndefined();
+      writeFileSync(join(dist, found[0]), before + replacement + after);
+    }
+  }
+
+  /** Its exit code, and the violation of its report. */
+  async function check(seed: number): Promise<{ code: number; output: string; kind?: string }> {
+    const options = ['--seed', String(seed), '--duration', '20', '--developers', '1', '--writers', '6'];
+    const fault = ['--faults', 'write held open before its commit'];
+    const args = ['--import', 'tsx', 'tools/consistency/main.ts', '--program', program, ...options, ...fault];
+    const [code, output] = await new Promise<[number, string]>((done) => {
+      const child = execFile(process.execPath, args, (_, stdout, stderr) =>
+        done([child.exitCode!, stdout + stderr]),
+      );
+    });
+    const report = JSON.parse(readFileSync(`reports/consistency-${seed}/report.json`, 'utf8'));
+    return { code, output, kind: report.violation?.kind };
+  }
+
+  it.each(BUGS)('finds it when %s', async (name, kinds, patches) => {
+    build(patches);
+    const { code, output, kind } = await check(SEED + BUGS.findIndex(([bug]) => bug === name));
+    expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining('VIOLATION') });
+    expect(kinds).toContain(kind);
+  });
+
+  it('finds nothing in the program as it is', async () => {
+    build([]);
+    const { code, output } = await check(SEED + BUGS.length);
+    expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining('All is well') });
+  });
+});
