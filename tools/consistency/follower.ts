@@ -64,7 +64,7 @@ export class Follower implements Reader {
   /** Up to here the feed has been told, not counting what a compact answer left out. */
   until = BEGINNING;
   /** Nothing was new when this follower asked last. */
-  isIdle = false;
+  private isIdle = false;
   private from = BEGINNING;
   private readonly received = new Set<string>();
   private readonly unfetched = new Set<number>();
@@ -131,9 +131,14 @@ export class Follower implements Reader {
     if (style.isFetching) await this.fetchContents();
   }
 
-  /** Has nothing of what it knows of still to be fetched? */
-  get isFetched(): boolean {
-    return this.unfetched.size === 0;
+  /** In ms, until it polls again. */
+  pause(): number {
+    return this.random.integer(0, this.isIdle ? 100 : 20);
+  }
+
+  /** Has it all that there was when it asked last? */
+  get isCaughtUp(): boolean {
+    return this.isIdle && (!this.style.isFetching || this.unfetched.size === 0);
   }
 
   private path(): string {

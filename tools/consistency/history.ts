@@ -66,17 +66,24 @@ const LINES = 60;
 export class History {
   private readonly entries: Entry[] = [];
   private position = 0;
+  private isOver = false;
   private readonly start = performance.now();
 
   /** Notes the beginning of something. */
   begin(entry: Omit<Entry, 'sent' | 'at'>): Entry {
     const begun = { ...entry, sent: this.position++, at: performance.now() - this.start };
-    this.entries.push(begun);
+    if (!this.isOver) this.entries.push(begun);
     return begun;
   }
 
   end(entry: Entry, outcome: string, more: Partial<Entry> = {}): void {
+    if (this.isOver) return;
     Object.assign(entry, more, { done: this.position++, doneAt: performance.now() - this.start, outcome });
+  }
+
+  /** What happens from now on is only the end of the checker itself. */
+  close(): void {
+    this.isOver = true;
   }
 
   /** Takes an entry back that turned out to say nothing, such as an idle poll. */

@@ -25,7 +25,7 @@ Exit codes: 0 all is well, 1 a violation was found, 2 the check could not be mad
 
 class UsageError extends Error {}
 
-function readOptions(): RunOptions {
+function readOptions(): Omit<RunOptions, 'signal'> {
   const { values } = parseArgs({
     options: {
       duration: { type: 'string', default: '30' },
@@ -75,7 +75,10 @@ function table(title: string, rows: Record<string, object>): void {
 }
 
 /** @returns the file that has it all */
-function write(options: RunOptions, { violation, history, statistics, skipped }: Report): string {
+function write(
+  options: ReturnType<typeof readOptions>,
+  { violation, history, statistics, skipped }: Report,
+): string {
   table('Operations', statistics.operations);
   table('Followers', statistics.followers);
   table('Faults', statistics.faults);
@@ -97,7 +100,7 @@ function write(options: RunOptions, { violation, history, statistics, skipped }:
   return file;
 }
 
-let options: RunOptions;
+let options: ReturnType<typeof readOptions>;
 try {
   options = readOptions();
 } catch (error) {
@@ -107,8 +110,11 @@ try {
 console.log(`Checking consistency for ${options.duration} s, seed ${options.seed} …`);
 rmSync(options.reports, { recursive: true, force: true });
 mkdirSync(options.reports, { recursive: true });
+const interruption = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => interruption.abort(new Error(`interrupted by ${signal}`)));
 try {
-  const report = await run(options);
+  const report = await run({ ...options, signal: interruption.signal });
   const file = write(options, report);
   console.log(
     `\n${report.violation ? 'A violation was found' : 'All is well'}, seed ${options.seed}. Report: ${file}`,

@@ -19,8 +19,12 @@ export interface RunOptions extends ClusterOptions {
   /** A server that runs already; undefined: a cluster is started. */
   url?: string;
   developers: number;
+  /** For each developer. */
   writers: number;
+  /** Names; undefined: all that are possible. */
   faults?: string[];
+  /** Ends the run early. */
+  signal: AbortSignal;
 }
 
 export interface Report {
@@ -35,146 +39,163 @@ const SETTLING = 120_000;
 
 /** Runs writers, followers and faults side by side, and compares what they have in the end. */
 export async function run(options: RunOptions): Promise<Report> {
-  const { url, seed, adminKey } = options;
-  const random = new Random(seed);
-  const statistics = new Statistics();
-  const history = new History();
-  const cluster = url === undefined ? await Cluster.start(options) : undefined;
+  const cluster = options.url === undefined ? await Cluster.start(options) : undefined;
   try {
-    const servers = cluster?.servers.map((server) => server.url) ?? [url!];
-    const clientOf = (key: string, actor: string) => new Client(servers, key, random.of(`${actor} servers`));
-    const keys = new Map<Developer, string>();
-    for (let n = 1; n <= options.developers; n++) {
-      // A name of its own for each run, so that a server can be checked many times.
-      const id = `check-${n}-${randomBytes(4).toString('hex')}`;
-      const [developer, key] = await createDeveloper(clientOf(adminKey, 'admin'), id, (secret) =>
-        clientOf(secret, id),
-      );
-      keys.set(developer, key);
-    }
-    const developers = [...keys.keys()];
-    const model = new Model(developers, history, options.isReplicated);
-    const followers: Follower[] = [];
-    const writers: Writer[] = [];
-    for (const [n, [developer, key]] of [...keys].entries()) {
-      for (const style of Object.keys(STYLES)) {
-        const actor = `${style} ${n}`;
-        followers.push(
-          new Follower(style, developer.feed, clientOf(key, actor), model, random.of(actor), statistics),
-        );
-      }
-      for (let w = 1; w <= options.writers; w++) {
-        const actor = `writer ${n + 1}.${w}`;
-        writers.push(new Writer(actor, developer, clientOf(key, actor), model, random.of(actor), statistics));
-      }
-    }
-    const faults = cluster && new Faults(cluster, random.of('faults'), history, statistics, options.faults);
-    const skipped = faults?.skipped ?? { 'all faults': 'the server is not ours' };
-    const clients = new Map(
-      [...keys].map(([developer, key]) => [developer, clientOf(key, `reader ${developer.id}`)]),
-    );
-    const verification = () => new Verification(model, followers, clients).run();
-    const violation = await check(
-      options.duration,
-      writers,
-      followers,
-      faults,
-      random,
-      verification,
-      statistics,
-    );
+    const check = new Check(options, cluster);
+    await check.createDevelopers();
+    const violation = await check.run();
+    const { history, statistics, skipped } = check;
     return { violation, history, statistics, skipped };
   } finally {
     await cluster?.destroy();
   }
 }
 
-async function createDeveloper(
-  admin: Client,
-  id: string,
-  clientOf: (key: string) => Client,
-): Promise<[Developer, string]> {
-  const scopes = ['sync:read', 'sync:write'];
-  const created = await admin.request('POST', '/api/v1/api-keys', { body: { developerId: id, scopes } });
-  if (created.status !== 201)
-    throw new Error(`no API key could be made: ${created.status} ${JSON.stringify(created.body)}`);
-  const { key } = created.body;
-  const collections = await clientOf(key).get('/api/v1/collections.json');
-  return [{ id, feed: new Feed(id, collections.body.collections[0].id) }, key];
-}
+class Check {
+  readonly history = new History();
+  readonly statistics = new Statistics();
+  private readonly random: Random;
+  private readonly faults?: Faults;
+  private readonly developers: Developer[] = [];
+  private readonly model: Model;
+  private readonly writers: Writer[] = [];
+  private readonly followers: Follower[] = [];
+  private readonly readers = new Map<Developer, Client>();
+  private isStopped = false;
 
-async function check(
-  duration: number,
-  writers: Writer[],
-  followers: Follower[],
-  faults: Faults | undefined,
-  random: Random,
-  verify: () => Promise<void>,
-  statistics: Statistics,
-): Promise<Violation | undefined> {
-  const end = Date.now() + duration * 1_000;
-  let isStopped = false;
-  const isOver = () => isStopped || Date.now() >= end;
-  try {
-    const work = writers.map((writer) => write(writer, random.of(`pace of ${writer.name}`), isOver));
-    if (faults) work.push(faults.run(isOver));
-    let isQuiet = false;
-    const following = followers.map((follower) =>
-      follow(follower, random.of(`pace of ${follower.name}`), () => isQuiet || isStopped),
-    );
-    await Promise.race([
-      Promise.all(work),
-      ...following.map((f) => f.then(() => new Promise<never>(() => {}))),
-    ]);
-    isQuiet = true;
-    await Promise.all(following);
-    await settle(followers, verify);
-    if (statistics.internalErrors > 0)
-      throw new Violation('answer', `the server answered ${statistics.internalErrors} requests with 500`, {});
-    return undefined;
-  } catch (error) {
-    if (error instanceof Violation) return error;
-    throw error;
-  } finally {
-    isStopped = true;
+  constructor(
+    private readonly options: RunOptions,
+    private readonly cluster: Cluster | undefined,
+  ) {
+    const { seed, isReplicated, faults } = options;
+    this.random = new Random(seed);
+    this.model = new Model(this.developers, this.history, isReplicated);
+    if (cluster)
+      this.faults = new Faults(cluster, this.random.of('faults'), this.history, this.statistics, faults);
   }
-}
 
-async function write(writer: Writer, random: Random, isOver: () => boolean): Promise<void> {
-  while (!isOver()) {
-    await writer.step();
-    await sleep(random.integer(0, 5));
+  get skipped(): Record<string, string> {
+    return this.faults?.skipped ?? { 'all faults': 'the server is not ours' };
   }
-}
 
-/** A client that polls as often as it likes. */
-async function follow(follower: Follower, random: Random, isOver: () => boolean): Promise<void> {
-  while (!isOver()) {
-    await follower.poll();
-    await sleep(random.integer(0, follower.isIdle ? 100 : 20));
-  }
-}
-
-/** Waits until every copy is what it should be. What takes too long is a violation. */
-async function settle(followers: Follower[], verify: () => Promise<void>): Promise<void> {
-  const deadline = Date.now() + SETTLING;
-  for (;;) {
-    await Promise.all(followers.map((follower) => follower.poll()));
-    const late = followers.find(
-      ({ isIdle, isFetched, style }) => !isIdle || (style.isFetching && !isFetched),
-    );
-    try {
-      if (!late) return await verify();
-    } catch (error) {
-      const isLater =
-        error instanceof Unsettled || (error instanceof Violation && error.kind === 'undelivered');
-      if (!isLater || Date.now() > deadline) throw error;
+  async createDevelopers(): Promise<void> {
+    const { options, random, model, statistics } = this;
+    // A name of its own for each run, so that a server can be checked many times.
+    const name = randomBytes(4).toString('hex');
+    for (let n = 1; n <= options.developers; n++) {
+      const id = `check-${name}-${n}`;
+      const key = await this.createKey(id);
+      const clientOf = (actor: string) => this.clientOf(key, `${actor} ${n}`);
+      const reader = clientOf('reader');
+      const { body } = await reader.get('/api/v1/collections.json');
+      const developer = { id, feed: new Feed(id, body.collections[0].id) };
+      this.developers.push(developer);
+      this.readers.set(developer, reader);
+      for (const style of Object.keys(STYLES)) {
+        const choices = random.of(`${style} ${n}`);
+        this.followers.push(new Follower(style, developer.feed, clientOf(style), model, choices, statistics));
+      }
+      for (let w = 1; w <= options.writers; w++) {
+        const actor = `writer ${n}.${w}`;
+        this.writers.push(new Writer(actor, developer, clientOf(actor), model, random.of(actor), statistics));
+      }
     }
-    if (late && Date.now() > deadline)
-      throw new Violation('lost', `${late.name} does not get to the end of its feed`, {
-        follower: late.name,
-        developer: late.feed.developer,
-      });
-    await sleep(50);
+  }
+
+  /** Returns the violation that ended it. */
+  async run(): Promise<Violation | undefined> {
+    const end = Date.now() + this.options.duration * 1_000;
+    const isOver = () => this.isStopped || Date.now() >= end;
+    const injecting = this.faults?.run(isOver) ?? Promise.resolve();
+    try {
+      await this.interruptible(this.work(isOver, injecting));
+      return undefined;
+    } catch (error) {
+      if (error instanceof Violation) return error;
+      throw error;
+    } finally {
+      this.isStopped = true;
+      this.history.close();
+      // What a fault has ended it also starts again, and that must not be left behind.
+      await injecting.catch(() => {});
+    }
+  }
+
+  private async work(isOver: () => boolean, injecting: Promise<void>): Promise<void> {
+    let isQuiet = false;
+    const following = Promise.all(
+      this.followers.map((follower) => this.follow(follower, () => isQuiet || this.isStopped)),
+    );
+    const writing = Promise.all(this.writers.map((writer) => this.write(writer, isOver)));
+    // Whichever fails first; followers end only when they are told to.
+    await Promise.race([Promise.all([writing, injecting]), following]);
+    isQuiet = true;
+    await following;
+    await this.settle();
+    const { internalErrors } = this.statistics;
+    if (internalErrors > 0)
+      throw new Violation('answer', `the server answered ${internalErrors} requests with 500`, {});
+  }
+
+  private async write(writer: Writer, isOver: () => boolean): Promise<void> {
+    const random = this.random.of(`pace of ${writer.name}`);
+    while (!isOver()) {
+      await writer.step();
+      await sleep(random.integer(0, 5));
+    }
+  }
+
+  /** A client that polls as often as it likes. */
+  private async follow(follower: Follower, isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
+      await follower.poll();
+      await sleep(follower.pause());
+    }
+  }
+
+  /** Waits until every copy is what it should be. What takes too long is a violation. */
+  private async settle(): Promise<void> {
+    const deadline = Date.now() + SETTLING;
+    for (;;) {
+      await Promise.all(this.followers.map((follower) => follower.poll()));
+      const late = this.followers.find((follower) => !follower.isCaughtUp);
+      try {
+        if (!late) return await new Verification(this.model, this.followers, this.readers).run();
+      } catch (error) {
+        const isTooEarly =
+          error instanceof Unsettled || (error instanceof Violation && error.kind === 'undelivered');
+        if (!isTooEarly || Date.now() > deadline) throw error;
+      }
+      if (late && Date.now() > deadline) {
+        const { name, feed } = late;
+        feed.fail('lost', `${name} does not get to its end`, { follower: name });
+      }
+      await sleep(50);
+    }
+  }
+
+  private async createKey(developerId: string): Promise<string> {
+    const admin = this.clientOf(this.options.adminKey, 'admin');
+    const scopes = ['sync:read', 'sync:write'];
+    const { status, body } = await admin.request('POST', '/api/v1/api-keys', {
+      body: { developerId, scopes },
+    });
+    if (status !== 201) throw new Error(`no API key could be made: ${status} ${JSON.stringify(body)}`);
+    return body.key;
+  }
+
+  private clientOf(key: string, actor: string): Client {
+    const servers = this.cluster?.servers.map(({ url }) => url) ?? [this.options.url!];
+    return new Client(servers, key, this.random.of(`servers of ${actor}`));
+  }
+
+  private async interruptible<T>(work: Promise<T>): Promise<T> {
+    const { signal } = this.options;
+    return Promise.race([
+      work,
+      new Promise<never>((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error));
+      }),
+    ]);
   }
 }
