@@ -17,6 +17,14 @@ function findFaketime(): string | undefined {
 /** Any constant that is nobody else's: the advisory lock of the gate. */
 const GATE = 811_005;
 
+/** What libfaketime shares with its children stays behind where a process was killed. */
+function removeLeftovers(): void {
+  for (const name of readdirSync('/dev/shm')) {
+    const [, pid] = /faketime_(?:shm|sem)_(\d+)$/.exec(name) ?? [];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join('/dev/shm', name), { force: true });
+  }
+}
+
 /**
  * A gate at the end of write transactions: while it is closed, every third item's stay open between their change and
  * their commit. The server itself is as it always is.
@@ -137,5 +145,6 @@ export class Cluster {
     await this.standby?.destroy();
     await this.database.destroy();
     rmSync(this.directory, { recursive: true, force: true });
+    if (this.hasClock) removeLeftovers();
   }
 }

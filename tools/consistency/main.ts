@@ -23,8 +23,6 @@ const USAGE = `Usage: npm run check:consistency -- [options]
 
 Exit codes: 0 all is well, 1 a violation was found, 2 the check could not be made.`;
 
-class UsageError extends Error {}
-
 function readOptions(): Omit<RunOptions, 'signal'> {
   const { values } = parseArgs({
     options: {
@@ -41,17 +39,20 @@ function readOptions(): Omit<RunOptions, 'signal'> {
       help: { type: 'boolean', default: false },
     },
   });
-  if (values.help) throw new UsageError('');
+  if (values.help) {
+    console.log(USAGE);
+    process.exit(0);
+  }
   const integer = (name: 'duration' | 'seed' | 'servers' | 'developers' | 'writers') => {
     if (!/^\d{1,10}$/.test(values[name]) || (name !== 'seed' && values[name] === '0'))
-      throw new UsageError(`--${name} must be a whole number`);
+      throw new Error(`--${name} must be a whole number`);
     return Number(values[name]);
   };
   if ((values.url === undefined) !== (values['admin-key'] === undefined))
-    throw new UsageError('--url and --admin-key need each other');
+    throw new Error('--url and --admin-key need each other');
   const faults = values.faults === 'none' ? [] : values.faults?.split(',').map((name) => name.trim());
   const unknown = faults?.find((name) => !FAULTS.includes(name));
-  if (unknown !== undefined) throw new UsageError(`there is no fault "${unknown}"`);
+  if (unknown !== undefined) throw new Error(`there is no fault "${unknown}"`);
   const seed = integer('seed');
   return {
     duration: integer('duration'),
