@@ -71,10 +71,14 @@ describe('the checker of consistency', () => {
   }
 
   /** Its exit code, and the kind of violation that it found. */
-  async function check(seed: number): Promise<{ code: number; output: string; kind?: string }> {
-    const options = ['--seed', String(seed), '--duration', '20', '--developers', '1', '--writers', '6'];
+  async function check(
+    seed: number,
+    duration: number,
+  ): Promise<{ code: number; output: string; kind?: string }> {
+    const options = ['--seed', String(seed), '--duration', String(duration), '--servers', '1'];
+    const load = ['--developers', '1', '--writers', '6'];
     const fault = ['--faults', 'write held open before its commit'];
-    const args = ['scripts/check-consistency.mjs', '--program', program, ...options, ...fault];
+    const args = ['scripts/check-consistency.mjs', '--program', program, ...options, ...load, ...fault];
     const [code, output] = await new Promise<[number, string]>((done) => {
       const child = execFile(process.execPath, args, (_, stdout, stderr) =>
         done([child.exitCode!, stdout + stderr]),
@@ -86,14 +90,14 @@ describe('the checker of consistency', () => {
 
   it.each(BUGS)('finds it when %s', async (name, kinds, patches) => {
     build(patches);
-    const { code, output, kind } = await check(SEED + BUGS.findIndex(([bug]) => bug === name));
+    const { code, output, kind } = await check(SEED + BUGS.findIndex(([bug]) => bug === name), 30);
     expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining('VIOLATION') });
     expect(kinds).toContain(kind);
   });
 
   it('finds nothing in the program as it is', async () => {
     build([]);
-    const { code, output } = await check(SEED + BUGS.length);
+    const { code, output } = await check(SEED + BUGS.length, 8);
     expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining('All is well') });
   });
 });

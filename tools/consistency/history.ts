@@ -124,7 +124,8 @@ export class History {
       return (isShown = true);
     };
     const core = this.entries.filter(isCore);
-    if (core.length === 0) return this.entries.slice(-10);
+    // Nobody's record or feed, such as the end of a server: what was done to it last.
+    if (core.length === 0) return this.entries.filter(({ isFault }) => isFault).slice(-10);
     const key = core.filter((entry) => isOfMoment(entry) || answers.has(entry));
     const span = key.length > 0 ? key : core.slice(-2);
     const [from, to] = [
