@@ -280,6 +280,7 @@ export class Follower implements Reader {
           },
         );
       this.contents.set(id, page);
+      this.model.history.records.set(id, page.record_id);
     } else if (status === 404 || status === 403) {
       if (own && status === 403) this.fail('permission', `got 403 for its own item ${id}`, { item: id });
       this.contents.delete(id);

@@ -67,6 +67,8 @@ export class History {
   private readonly entries: Entry[] = [];
   private position = 0;
   private isOver = false;
+  /** Both names of what has been seen under both. */
+  readonly records = new Map<number, string>();
   private readonly start = performance.now();
 
   /** Notes the beginning of something. */
@@ -97,9 +99,11 @@ export class History {
    * about the time in question, and what was going on in the meantime.
    */
   reduce({ subject }: Violation): Entry[] {
+    const record = subject.record ?? this.records.get(subject.item ?? NaN);
+    const [item] = [...this.records].find(([, id]) => id === record) ?? [subject.item];
     const isOfItem = (entry: Entry) =>
-      (subject.record !== undefined && entry.record === subject.record) ||
-      (subject.item !== undefined && (entry.item === subject.item || entry.items?.includes(subject.item)));
+      (record !== undefined && entry.record === record) ||
+      (item !== undefined && (entry.item === item || entry.items?.includes(item)));
     const { datetime } = subject;
     const isOfFeed = (entry: Entry) => entry.developer === subject.developer;
     const isOfMoment = (entry: Entry) =>
@@ -135,7 +139,7 @@ export class History {
     const isMeanwhile = (entry: Entry) =>
       entry.at <= to &&
       (entry.doneAt ?? Infinity) >= from &&
-      (entry.isFault === true || (entry.range === undefined && isOfFeed(entry)));
+      (entry.isFault === true || (entry.follower === undefined && isOfFeed(entry)));
     const inCore = new Set(core);
     const meanwhile = this.entries
       .filter((entry) => !inCore.has(entry) && isMeanwhile(entry))

@@ -170,7 +170,7 @@ class Check {
         const { name, feed } = late;
         feed.fail('lost', `${name} does not get to its end`, { follower: name });
       }
-      await sleep(50);
+      await sleep(200);
     }
   }
 
