@@ -38,6 +38,9 @@ const BUILD_GATE = `
   CREATE TRIGGER consistency_gate AFTER INSERT ON change_events
   FOR EACH ROW WHEN (NEW.item_id % 3 = 0) EXECUTE FUNCTION consistency_gate()`;
 
+/** More than one: only those who change between them can go back in time. */
+const STANDBYS = 2;
+
 export interface ClusterOptions {
   servers: number;
   isReplicated: boolean;
@@ -51,7 +54,7 @@ export interface ClusterOptions {
 /** The servers under test, and everything below them, in processes of our own. */
 export class Cluster {
   readonly servers: ServerProcess[] = [];
-  standby?: PostgresServer;
+  readonly standbys: PostgresServer[] = [];
   private clock = 0;
 
   private constructor(
@@ -87,11 +90,11 @@ export class Cluster {
     const database = await PostgresServer.start({ fsync: 'off', max_connections: '60' }, env);
     const cluster = new Cluster(database, directory, library !== undefined);
     try {
-      if (isReplicated) cluster.standby = await database.startStandby();
+      for (let n = 0; isReplicated && n < STANDBYS; n++) cluster.standbys.push(await database.startStandby());
       const settings = {
         ...env,
         DATABASE_URL: database.url,
-        ...(cluster.standby && { DATABASE_REPLICA_URL: cluster.standby.url }),
+        ...(isReplicated && { DATABASE_REPLICA_URL: cluster.standbys.map(({ url }) => url).join() }),
         // So few that a lock of a second exhausts them.
         DATABASE_POOL_SIZE: '6',
         ADMIN_API_KEY: adminKey,
@@ -142,7 +145,7 @@ export class Cluster {
 
   async destroy(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.stop('SIGKILL')));
-    await this.standby?.destroy();
+    await Promise.all(this.standbys.map((standby) => standby.destroy()));
     await this.database.destroy();
     rmSync(this.directory, { recursive: true, force: true });
     if (this.hasClock) removeLeftovers();

@@ -94,17 +94,19 @@ const LANES: Record<string, Record<string, Fault>> = {
     'idle in transaction': (cluster, random) =>
       inTransaction(cluster, random, 'SELECT count(*) FROM change_events', random.integer(500, 3_000)),
   },
-  replica: {
+  replicas: {
     'replay paused': async (cluster, random) => {
-      const run = (sql: string) => cluster.session((client) => client.query(sql), cluster.standby);
+      const standby = random.pick(cluster.standbys);
+      const run = (sql: string) => cluster.session((client) => client.query(sql), standby);
       await run('SELECT pg_wal_replay_pause()');
       await sleep(random.integer(200, 3_000));
       await run('SELECT pg_wal_replay_resume()');
     },
-    'kill -9 of the standby': async ({ standby }, random) => {
-      await standby!.kill();
+    'kill -9 of a standby': async ({ standbys }, random) => {
+      const standby = random.pick(standbys);
+      await standby.kill();
       await sleep(random.integer(0, 1_000));
-      await standby!.start();
+      await standby.start();
     },
   },
 };
@@ -149,7 +151,7 @@ export class Faults {
     if (!cluster.hasClock)
       this.skipped['clock steps back and forward'] = 'libfaketime is not installed (package faketime)';
     this.lanes = Object.entries(LANES)
-      .filter(([lane]) => lane !== 'replica' || cluster.standby)
+      .filter(([lane]) => lane !== 'replicas' || cluster.standbys.length > 0)
       .map(([lane, faults]) => [
         lane,
         Object.entries(faults).filter(([name]) => names.includes(name) && !(name in this.skipped)),

@@ -12,7 +12,7 @@ const USAGE = `Usage: npm run check:consistency -- [options]
   --duration SECONDS  of writing (default 30)
   --seed NUMBER       repeats the choices of a run (default: a new one)
   --servers NUMBER    processes to start (default 2)
-  --replica           reads the feed from a standby
+  --replica           the servers may read the feed from two standbys
   --developers NUMBER, --writers NUMBER
                       how many, and writers of each (defaults 3 and 3)
   --faults NAMES      only these, separated by commas, or none:
