@@ -84,6 +84,8 @@ function write(
   table('Followers', statistics.followers);
   table('Faults', statistics.faults);
   for (const [fault, reason] of Object.entries(skipped)) console.log(`Skipped: ${fault}: ${reason}`);
+  const { settling } = statistics;
+  if (settling) console.log(`\nSettled after ${settling.seconds.toFixed(1)} s. ${settling.last}`);
   const timeline = violation && history.reduce(violation);
   if (violation) {
     console.log(`\nVIOLATION (${violation.kind}), seed ${options.seed}\n${violation.message}\n`);

@@ -155,7 +155,9 @@ class Check {
 
   /** Waits until every copy is what it should be. What takes too long is a violation. */
   private async settle(): Promise<void> {
-    const deadline = Date.now() + SETTLING;
+    const start = Date.now();
+    const deadline = start + SETTLING;
+    this.statistics.settling = { seconds: 0, last: '' };
     for (;;) {
       await Promise.all(this.followers.map((follower) => follower.poll()));
       const late = this.followers.find((follower) => !follower.isCaughtUp);
@@ -165,6 +167,7 @@ class Check {
         const isTooEarly =
           error instanceof Unsettled || (error instanceof Violation && error.kind === 'undelivered');
         if (!isTooEarly || Date.now() > deadline) throw error;
+        this.statistics.settling = { seconds: (Date.now() - start) / 1_000, last: error.message };
       }
       if (late && Date.now() > deadline) {
         const { name, feed } = late;

@@ -8,6 +8,8 @@ export class Statistics {
   readonly operations: Record<string, Record<Outcome, number>> = {};
   readonly followers: Record<string, typeof NO_POLLS> = {};
   readonly faults: Record<string, { injected: number; cutShort: number }> = {};
+  /** How long it took until everything had arrived, in s, and what came last. */
+  settling?: { seconds: number; last: string };
   /** Answers with 500: never right, whatever happens to the database. */
   internalErrors = 0;
 
