@@ -31,6 +31,10 @@ try {
   const adminKeys = await import('./auth/admin-key.js');
   const { createApp, listen } = await import('./create-app.js');
 
+  // pg-boss does not wait for its own report of how a job ended. With the database away that report fails, and nobody is
+  // there to hear of it; the job is run again later, and must not take the server down.
+  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'));
+
   const isEmbedded = config.DATABASE_URL === undefined;
   const adminKey =
     isEmbedded && config.ADMIN_API_KEY === undefined ? adminKeys.loadAdminKey(config.DATA_DIR) : undefined;
