@@ -1,5 +1,4 @@
-/** When, as `Date.toISOString()` writes it. */
-const iso = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+import { iso } from '../database/iso.js';
 
 /**
  * A record as the API shows it, in the order of `RecordBody`. PostgreSQL writes the JSON, `data` and `metadata` as they

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
-import DataLoader from 'dataloader';
 import { type EntityManager, type QueryDeepPartialEntity, QueryFailedError, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Caller } from '../auth/caller.js';
 import { DevelopersService } from '../auth/developers.service.js';
 import { ApiError, forbidden, notFound } from '../common/api-error.js';
 import { assertIfMatch } from '../common/etag.js';
+import { batched } from '../database/batched.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { JsonColumn } from './json-column.js';
 import { READ_RECORDS, readPage, type StoredPage, type StoredRecord } from './read-records.js';
@@ -22,13 +22,8 @@ type RecordKey = Pick<SyncRecord, 'ownerId' | 'itemId'>;
  */
 @Injectable()
 export class RecordsService {
-  /** Requests that arrive together share one query, sent after the last of them has arrived. Nothing is kept. */
-  private readonly stored = new DataLoader<string, StoredRecord | undefined>((ids) => this.readRecords(ids), {
-    cache: false,
-    batchScheduleFn: (send) => setImmediate(send),
-    // A record may have a megabyte.
-    maxBatchSize: 32,
-  });
+  /** A record may have a megabyte: not too many at once. */
+  private readonly stored = batched<string, StoredRecord | undefined>((ids) => this.readRecords(ids), 32);
 
   constructor(
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,

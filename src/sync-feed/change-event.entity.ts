@@ -23,7 +23,7 @@ export const IS_OF_PIN = '(collection_id IS NOT NULL OR feed_id <> item_user_id)
 @Index('change_events_alive', ['feedId', 'datetime'], {
   where: "superseded_at = 'infinity' AND action NOT IN ('deleted', 'removed')",
 })
-@Index('change_events_ended', ['feedId', 'datetime'], { where: "action IN ('deleted', 'removed')" })
+@Index('change_events_ended', ['feedId', 'datetime'], { where: IS_END })
 export class ChangeEvent {
   /** `developers.id` of the developer whose feed this is in. */
   @PrimaryColumn('integer', { name: 'feed_id' })

@@ -1,10 +1,11 @@
+import { iso } from '../database/iso.js';
 import { IS_END, IS_OF_PIN } from './change-event.entity.js';
 
 /** An item as the answer shows it, in the order of `SyncItemBody`. No value needs escaping: types are plain words. */
 const ITEM = `
   '{"item_type":"' || item_type || '","item_id":' || item_id || ',"item_user_id":' || item_user_id
     || ',"item_url":"' || $6 || '/api/v1/' || asset || '/' || item_id || '.json","action":"' || action
-    || '","datetime":"' || to_char(datetime AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+    || '","datetime":"' || ${iso('datetime')}
     || '","collection":' || CASE WHEN action NOT IN ('added', 'removed') THEN 'null' ELSE
       '{"id":' || feed_id || ',"type":"pinned","name":"pinned","url":"' || $6 || '/api/v1/collections/'
       || feed_id || '.json"}' END || '}'`;

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import DataLoader from 'dataloader';
 import { Readable } from 'node:stream';
 import type { Caller } from '../auth/caller.js';
 import { type DeveloperIdentity, DevelopersService } from '../auth/developers.service.js';
 import { missingParameter, notFound } from '../common/api-error.js';
 import { config } from '../config.js';
+import { batched } from '../database/batched.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { READ_CHANGES, READ_CLOCKS, READ_LATEST_CHANGES } from './read-changes.js';
 import { parseSince } from './since.js';
@@ -20,8 +20,6 @@ export const SYNC_PATH = 'api/v1/sync.json';
 const CHUNK = 500;
 
 interface Chunk {
-  /** Of the feed, in the database that was read. */
-  clock: Date;
   /** Of items: fewer than were read where `compact` leaves some out. */
   count: number;
   /** Datetime of the last change that was read; null when there is none. */
@@ -60,14 +58,8 @@ export interface SyncAnswer {
 /** Reads what the subscriber wrote: the changes of one developer's feed after a datetime. */
 @Injectable()
 export class SyncFeedService {
-  /**
-   * Clocks of feeds. Polls that arrive together share one query, sent after the last of them has arrived: each gets
-   * what is true after it asked, and an idle poll costs a share of a round trip. Nothing is kept.
-   */
-  private readonly clocks = new DataLoader<ClockRequest, Date | undefined>((of) => this.readClocks(of), {
-    cache: false,
-    batchScheduleFn: (send) => setImmediate(send),
-  });
+  /** Clocks of feeds: an idle poll costs a share of a round trip. */
+  private readonly clocks = batched<ClockRequest, Date | undefined>((requests) => this.readClocks(requests));
 
   constructor(
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
@@ -131,7 +123,7 @@ export class SyncFeedService {
    */
   private async readChunk(request: FeedRequest, after: number, room: number): Promise<Chunk> {
     const { feed, since, assets, isCompact, until } = request;
-    const [chunk] = await this.dataSource.readFromReplica<Chunk | undefined>(
+    const [chunk] = await this.dataSource.readFromReplica<(Chunk & { clock: Date }) | undefined>(
       isCompact ? READ_LATEST_CHANGES : READ_CHANGES,
       [
         feed.id,
@@ -153,7 +145,7 @@ export class SyncFeedService {
   private async *write(
     request: FeedRequest,
     query: SyncQuery,
-    first: Omit<Chunk, 'clock'>,
+    first: Chunk,
     namesFeed: boolean,
   ): AsyncGenerator<string> {
     let chunk = first;
@@ -170,7 +162,7 @@ export class SyncFeedService {
   }
 }
 
-const NOTHING = { count: 0, last: null, items: null, hasMore: false };
+const NOTHING: Chunk = { count: 0, last: null, items: null, hasMore: false };
 
 /** No event is older than 1970, and PostgreSQL writes the year 0 in a way of its own. */
 const dateOf = (time: number) => new Date(Math.max(time, 0));
@@ -185,7 +177,7 @@ function metaOf(
   { since, limit, until: clock }: FeedRequest,
   { assets, developerId, compact }: SyncQuery,
   namesFeed: boolean,
-  { hasMore, last }: Omit<Chunk, 'clock'>,
+  { hasMore, last }: Chunk,
   count: number,
 ): SyncMetaBody {
   // A page that is cut goes on after its last item; anything else has brought its client up to the clock.
