@@ -208,6 +208,8 @@ describe('GET /api/v1/api-keys', () => {
     const { api } = await createKey({ developerId: 'dev-used' });
     await api.get(RECORDS);
     const before = Date.now();
+    // No request waits until its key's use is noted.
+    await until(async () => (await lastUse('dev-used')) !== null);
     expect(Date.parse(await lastUse('dev-used'))).toBeGreaterThan(before - 5_000);
 
     const revoked = await createKey({ developerId: 'dev-unused' });

@@ -168,6 +168,19 @@ describe('no request whatever gets a 500, and every error has our body:', () => 
   ])('%s', (_name, request) => expectAnswer(request, 400, true));
 });
 
+it.each(['/health/live', '/docs', '/nothing', `${SYNC}?since=x`])(
+  'the answer to GET %s has the security headers',
+  async (path) => {
+    const { headers } = await dev.get(path);
+    expect(headers.get('content-security-policy')).toMatch(
+      /^default-src 'self';.*;style-src 'self' 'unsafe-inline'$/,
+    );
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('x-frame-options')).toBe('SAMEORIGIN');
+    expect(headers.get('referrer-policy')).toBe('no-referrer');
+  },
+);
+
 describe('a request that is unusual but right', () => {
   const post = (headers: string, body: string) =>
     sendRaw(
