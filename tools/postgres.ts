@@ -41,7 +41,7 @@ export class PostgresServer {
     env: Record<string, string> = {},
   ): Promise<PostgresServer> {
     const server = await PostgresServer.create(settings, env);
-    await server.asPostgres('initdb', [
+    await server.execute('initdb', [
       '-D',
       server.data,
       '-U',
@@ -60,7 +60,7 @@ export class PostgresServer {
   async startStandby(): Promise<PostgresServer> {
     const standby = await PostgresServer.create(this.settings, this.env);
     const primary = `host=127.0.0.1 port=${this.port} user=postgres`;
-    await standby.asPostgres('pg_basebackup', [
+    await standby.execute('pg_basebackup', [
       '-D',
       standby.data,
       '-d',
@@ -104,7 +104,7 @@ export class PostgresServer {
       unix_socket_directories: this.directory,
     };
     const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
-    await this.asPostgres('pg_ctl', [
+    await this.execute('pg_ctl', [
       'start',
       ...[
         '-D',
@@ -123,7 +123,7 @@ export class PostgresServer {
 
   /** @param mode `fast` ends the sessions in order; `immediate` is a crash in all but name */
   async stop(mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
-    await this.asPostgres('pg_ctl', ['stop', '-D', this.data, '-m', mode, '-w', '-s']);
+    await this.execute('pg_ctl', ['stop', '-D', this.data, '-m', mode, '-w', '-s']);
   }
 
   /** `kill -9` of the postmaster and of all its processes. `start` recovers. */
@@ -149,7 +149,8 @@ export class PostgresServer {
     return join(this.directory, 'data');
   }
 
-  private async asPostgres(command: string, args: string[]): Promise<void> {
+  /** Runs a program of PostgreSQL, and returns what it has printed. */
+  async execute(command: string, args: string[]): Promise<string> {
     const isRoot = process.getuid?.() === 0;
     const user = ['setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups'];
     // Set on the other side of setpriv: a library that is preloaded must not be there under two users.
@@ -161,7 +162,8 @@ export class PostgresServer {
       join(this.binaries, command),
       ...args,
     ];
-    await run(file, rest, { env: { ...process.env, HOME: this.directory }, cwd: this.directory });
+    const options = { env: { ...process.env, HOME: this.directory }, cwd: this.directory };
+    return (await run(file, rest, options)).stdout;
   }
 }
 

@@ -6,6 +6,8 @@ import { freePort } from './port.js';
 
 const ROOT = resolve(import.meta.dirname, '..');
 
+const PROGRAM = join(ROOT, 'dist/src/main.js');
+
 /** A built server in a process of its own, as operators run it. */
 export class ServerProcess {
   private child: ChildProcess;
@@ -14,7 +16,7 @@ export class ServerProcess {
   private constructor(
     readonly port: number,
     private readonly env: Record<string, string>,
-    private readonly directory: string,
+    private readonly program: string,
     private readonly logs?: string,
   ) {}
 
@@ -22,10 +24,10 @@ export class ServerProcess {
    * Starts a server and waits until it serves.
    *
    * @param env its settings (.env.example)
-   * @param directory of the program, with `dist`; its log goes to `logs` if given
+   * @param program the script to run; its log goes to `logs` if given
    */
-  static async start(env: Record<string, string>, directory = ROOT, logs?: string): Promise<ServerProcess> {
-    const server = new ServerProcess(await freePort(), env, directory, logs);
+  static async start(env: Record<string, string>, program = PROGRAM, logs?: string): Promise<ServerProcess> {
+    const server = new ServerProcess(await freePort(), env, program, logs);
     await server.start();
     return server;
   }
@@ -40,7 +42,7 @@ export class ServerProcess {
 
   async start(): Promise<void> {
     const { logs } = this;
-    this.child = spawn(process.execPath, [join(this.directory, 'dist/src/main.js')], {
+    this.child = spawn(process.execPath, [this.program], {
       env: {
         PATH: process.env.PATH,
         HOST: '127.0.0.1',

@@ -1,4 +1,4 @@
-import type { Random } from './random.js';
+import type { Random } from '../random.js';
 
 export interface Answer {
   /** 0: the connection died, or was given up, before the answer was complete. -1: nobody was there to ask. */

@@ -102,7 +102,11 @@ export class Cluster {
       };
       for (let n = 0; n < servers; n++)
         cluster.servers.push(
-          await ServerProcess.start(settings, program, join(reports, `server-${n + 1}.log`)),
+          await ServerProcess.start(
+            settings,
+            join(program, 'dist/src/main.js'),
+            join(reports, `server-${n + 1}.log`),
+          ),
         );
       await cluster.session((client) => client.query(BUILD_GATE));
     } catch (error) {

@@ -3,7 +3,7 @@ import pg from 'pg';
 import type { ServerProcess } from '../server-process.js';
 import type { Cluster } from './cluster.js';
 import { type History, Violation } from './history.js';
-import type { Random } from './random.js';
+import type { Random } from '../random.js';
 import type { Statistics } from './statistics.js';
 
 /** Does something bad, and undoes it. */

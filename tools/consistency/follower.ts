@@ -2,7 +2,7 @@ import { type Answer, type Client, normalized } from './client.js';
 import { ASSETS, Copy, describe, type Fact, type Feed, factOf, type Item, type Reader } from './feed.js';
 import type { Entry, Subject } from './history.js';
 import type { Model } from './model.js';
-import type { Random } from './random.js';
+import type { Random } from '../random.js';
 import type { Statistics } from './statistics.js';
 
 /** How a client follows its feed. */

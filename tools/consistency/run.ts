@@ -7,7 +7,7 @@ import { Feed } from './feed.js';
 import { Follower, STYLES } from './follower.js';
 import { History, Violation } from './history.js';
 import { type Developer, Model } from './model.js';
-import { Random } from './random.js';
+import { Random } from '../random.js';
 import { Statistics } from './statistics.js';
 import { Unsettled, Verification } from './verification.js';
 import { Writer } from './writer.js';

@@ -12,7 +12,7 @@ import {
   type Switch,
   type Write,
 } from './model.js';
-import type { Random } from './random.js';
+import type { Random } from '../random.js';
 import type { Statistics } from './statistics.js';
 
 const RECORDS = '/api/v1/sync/records';

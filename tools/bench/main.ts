@@ -1,0 +1,124 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { PostgresServer } from '../postgres.js';
+import { measureGrowth, growthTable } from './growth.js';
+import { initialSyncTable, measureInitialSync } from './initial-sync.js';
+import { measureResources, resourcesTable } from './resources.js';
+import { measureThroughput, prepareScenarios, throughputTable } from './throughput.js';
+
+const REPORTS = resolve(import.meta.dirname, '../../reports');
+
+const PARTS = ['throughput', 'initial-sync', 'growth', 'resources'];
+
+const USAGE = `Usage: npm run bench -- [options]
+
+  --only NAMES         parts, separated by commas: ${PARTS.join(', ')}
+  --scenarios TEXT     of the throughput, only those whose name contains it
+  --pairs NUMBER       how often everything is measured (default 5)
+  --seconds NUMBER     of each load (default 5)
+  --connections NUMBER at once (default 32)
+  --items NUMBER       of the initial sync (default 100000)
+  --events LIST        sizes of the growth (default 10000,1000000,10000000)
+
+Needs PostgreSQL and wrk (apt-get install postgresql wrk).`;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: PARTS.join() },
+    scenarios: { type: 'string', default: '' },
+    pairs: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '5' },
+    connections: { type: 'string', default: '32' },
+    items: { type: 'string', default: '100000' },
+    events: { type: 'string', default: '10000,1000000,10000000' },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
+const integer = (value: string) => {
+  if (!/^[1-9]\d{0,8}$/.test(value)) throw new Error(`${value} is no whole number`);
+  return Number(value);
+};
+const parts = values.only.split(',');
+const unknown = parts.find((part) => !PARTS.includes(part));
+if (unknown !== undefined) throw new Error(`there is no part "${unknown}"`);
+const options = {
+  pairs: integer(values.pairs),
+  seconds: integer(values.seconds),
+  connections: integer(values.connections),
+};
+
+const report: Record<string, unknown> = {
+  date: new Date().toISOString(),
+  machine: { cpu: cpus()[0].model, cores: cpus().length, memory: totalmem(), node: process.version },
+  options: values,
+};
+
+function show(title: string, rows: Record<string, object>): void {
+  console.log(`\n${title}`);
+  console.table(rows);
+}
+
+/** Each part has a database server of its own: what one leaves behind does not slow the next. */
+async function withPostgres<T>(
+  work: (server: PostgresServer, client: pg.Client) => Promise<T>,
+  settings: Record<string, string> = {},
+): Promise<T> {
+  const server = await PostgresServer.start(settings);
+  const client = new pg.Client(server.url);
+  try {
+    await client.connect();
+    report.postgres ??= (
+      await client.query<{ server_version: string }>('SHOW server_version')
+    ).rows[0].server_version;
+    return await work(server, client);
+  } finally {
+    await client.end();
+    await server.destroy();
+  }
+}
+
+if (parts.includes('throughput')) {
+  const throughput = await withPostgres(async (server, client) => {
+    const scenarios = await prepareScenarios(server.url, client);
+    return measureThroughput(
+      server,
+      client,
+      scenarios.filter(({ name }) => name.includes(values.scenarios)),
+      options,
+    );
+  });
+  report.throughput = throughput;
+  show(`Throughput at ${options.connections} connections`, throughputTable(throughput));
+}
+if (parts.includes('initial-sync')) {
+  const sync = await withPostgres((server, client) =>
+    measureInitialSync(server.url, client, integer(values.items), options.pairs),
+  );
+  report.initialSync = sync;
+  show(`Initial sync of ${values.items} items`, initialSyncTable(sync));
+}
+if (parts.includes('growth')) {
+  const growth = await withPostgres((server, client) =>
+    measureGrowth(server, client, values.events.split(',').map(integer), options),
+  );
+  report.growth = growth;
+  show('Growth of the history', growthTable(growth));
+}
+if (parts.includes('resources')) {
+  const resources = await withPostgres((server, client) => measureResources(server, client, options), {
+    shared_preload_libraries: 'pg_stat_statements',
+  });
+  report.resources = resources;
+  for (const [title, rows] of Object.entries(resourcesTable(resources))) show(title, rows);
+}
+mkdirSync(REPORTS, { recursive: true });
+const file = join(REPORTS, 'bench.json');
+writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+console.log(`\n${file}`);
