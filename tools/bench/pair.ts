@@ -32,3 +32,12 @@ export function memoryOf({ pid }: ServerProcess, what: 'VmRSS' | 'VmHWM'): numbe
     new RegExp(`^${what}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kB) / 1024;
 }
+
+/** Time that a server has had on processors until now, in seconds. It does not depend on what else the machine does. */
+export function processorTimeOf({ pid }: ServerProcess): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  // utime and stime, in ticks of 10 ms: USER_HZ is 100 for every Linux.
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}

@@ -3,9 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from 'pg';
 import type { PostgresServer } from '../postgres.js';
+import type { ServerProcess } from '../server-process.js';
 import { generateLibraries } from './library.js';
 import { load, type LoadResult, type Request } from './load.js';
-import { type Pair, startOurs, startPair, stopPair } from './pair.js';
+import { type Pair, processorTimeOf, startOurs, startPair, stopPair } from './pair.js';
 import { ITEMS, type Scenario, scenariosOf } from './scenarios.js';
 import { ratiosOf, type Spread, spreadOf, text } from './statistics.js';
 
@@ -22,6 +23,12 @@ interface Measured {
   /** Latencies in ms. */
   p50: Spread;
   p99: Spread;
+  /** Processor time of the server process a request, in µs. */
+  processor: Spread;
+}
+
+interface Result extends LoadResult {
+  processor: number;
 }
 
 export interface ThroughputReport {
@@ -56,26 +63,32 @@ export async function measureThroughput(
     for (const scenario of scenarios) {
       await compare(pair, scenario);
       const { requests, follow } = scenario;
-      const run = (port: number, seconds: number) =>
-        counted(client, scenario, () => load(port, { ...options, requests, follow, seconds }));
-      await run(pair.ours.port, 2);
-      await run(pair.floor.port, 2);
-      const results: { ours: LoadResult[]; floor: LoadResult[]; pgbench: number[] } = {
+      const run = async (server: ServerProcess, seconds: number): Promise<Result> => {
+        const before = processorTimeOf(server);
+        const result = await counted(client, scenario, () =>
+          load(server.port, { ...options, requests, follow, seconds }),
+        );
+        return { ...result, processor: ((processorTimeOf(server) - before) / result.requests) * 1e6 };
+      };
+      await run(pair.ours, 2);
+      await run(pair.floor, 2);
+      const results: { ours: Result[]; floor: Result[]; pgbench: number[] } = {
         ours: [],
         floor: [],
         pgbench: [],
       };
       for (let i = 0; i < options.pairs; i++) {
         const order = i % 2 === 0 ? (['ours', 'floor'] as const) : (['floor', 'ours'] as const);
-        for (const name of order) results[name].push(await run(pair[name].port, options.seconds));
+        for (const name of order) results[name].push(await run(pair[name], options.seconds));
         if (scenario.pgbench !== undefined)
           results.pgbench.push(await pgbench(server, scenario.pgbench, options.seconds));
       }
       const rates = (loads: LoadResult[]) => loads.map(({ requests, seconds }) => requests / seconds);
-      const measured = (loads: LoadResult[]): Measured => ({
+      const measured = (loads: Result[]): Measured => ({
         requestsPerSecond: spreadOf(rates(loads)),
         p50: spreadOf(loads.map(({ p50 }) => p50)),
         p99: spreadOf(loads.map(({ p99 }) => p99)),
+        processor: spreadOf(loads.map(({ processor }) => processor)),
       });
       const report: ThroughputReport = {
         ours: measured(results.ours),
@@ -103,6 +116,7 @@ export const throughputTable = (reports: Record<string, ThroughputReport>) =>
         'pgbench/s': pgbench === undefined ? '' : Math.round(pgbench.median),
         'ours/floor': text(ratio),
         target: target ?? '',
+        'processor µs: ours, floor': [ours, floor].map((m) => Math.round(m.processor.median)).join(', '),
         'ours p50, p99 ms': `${ours.p50.median.toFixed(1)}, ${ours.p99.median.toFixed(1)}`,
         'floor p50, p99 ms': `${floor.p50.median.toFixed(1)}, ${floor.p99.median.toFixed(1)}`,
       },
