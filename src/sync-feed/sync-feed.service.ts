@@ -84,9 +84,11 @@ export class SyncFeedService {
       etag: `"${feed.id.toString(36)}-${until.getTime().toString(36)}"`,
       body: async () => {
         const first = since < until.getTime() ? await this.readChunk(request, since, request.limit) : NOTHING;
-        const parts = this.write(request, query, first, caller.isAdmin);
+        const end = (last: Chunk, count: number) =>
+          `],"meta":${JSON.stringify(metaOf(request, query, caller.isAdmin, last, count))}}`;
         const isWhole = !first.hasMore || first.count === request.limit;
-        return isWhole ? text(parts) : Readable.from(parts, { objectMode: false });
+        if (isWhole) return `${START}${first.items ?? ''}${end(first, first.count)}`;
+        return Readable.from(this.write(request, first, end), { objectMode: false });
       },
     };
   }
@@ -141,37 +143,31 @@ export class SyncFeedService {
     return chunk;
   }
 
-  /** The answer of spec/sync-endpoint.md, in pieces of one chunk each. */
+  /** A long answer of spec/sync-endpoint.md, in pieces of one chunk each. */
   private async *write(
     request: FeedRequest,
-    query: SyncQuery,
     first: Chunk,
-    namesFeed: boolean,
+    end: (last: Chunk, count: number) => string,
   ): AsyncGenerator<string> {
     let chunk = first;
     let count = 0;
-    yield '{"items":[';
+    yield START;
     for (;;) {
       if (chunk.items !== null) yield count > 0 ? `,${chunk.items}` : chunk.items;
       count += chunk.count;
       if (!chunk.hasMore || count === request.limit) break;
       chunk = await this.readChunk(request, chunk.last!.getTime(), request.limit - count);
     }
-    const meta = metaOf(request, query, namesFeed, chunk, count);
-    yield `],"meta":${JSON.stringify(meta)}}`;
+    yield end(chunk, count);
   }
 }
+
+const START = '{"items":[';
 
 const NOTHING: Chunk = { count: 0, last: null, items: null, hasMore: false };
 
 /** No event is older than 1970, and PostgreSQL writes the year 0 in a way of its own. */
 const dateOf = (time: number) => new Date(Math.max(time, 0));
-
-async function text(parts: AsyncIterable<string>): Promise<string> {
-  let whole = '';
-  for await (const part of parts) whole += part;
-  return whole;
-}
 
 function metaOf(
   { since, limit, until: clock }: FeedRequest,
