@@ -8,6 +8,7 @@ import {
 import { PinChangeSubscriber } from './src/collections/pin-change.subscriber.js';
 import { Pin } from './src/collections/pin.entity.js';
 import { config } from './src/config.js';
+import { PreparingClient } from './src/database/preparing-client.js';
 import { Replicas } from './src/database/replicas.js';
 import { TidemarkDataSource } from './src/database/tidemark-data-source.js';
 import { Initial1700000000000 } from './src/migrations/1700000000000-initial.js';
@@ -44,6 +45,7 @@ export default new TidemarkDataSource(
     // A lost idle connection is replaced by the pool; without a handler it would end the process.
     poolErrorHandler: () => {},
     extra: {
+      Client: PreparingClient,
       // The embedded database is one session: a second connection would share its transactions.
       max: isEmbedded ? 1 : config.DATABASE_POOL_SIZE,
       // In ms. A transaction that its process has abandoned must not hold a feed's lock for ever.
@@ -52,7 +54,11 @@ export default new TidemarkDataSource(
       lock_timeout: 15_000,
       // The pool listens for errors of idle connections only, and TypeORM not before its own code runs: between the
       // two, a connection that PostgreSQL ends would end the process. Whoever uses it then gets an error anyway.
-      onConnect: (client: Client) => void client.on('error', () => {}),
+      onConnect: async (client: Client) => {
+        client.on('error', () => {});
+        // The one session of the embedded database has what earlier connections have prepared.
+        if (isEmbedded) await client.query('DEALLOCATE ALL');
+      },
     },
   },
   isEmbedded ? config.DATA_DIR : undefined,

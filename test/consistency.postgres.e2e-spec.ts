@@ -24,6 +24,7 @@ const BUGS: [name: string, kinds: string[], patches: Patch[]][] = [
     RETURNING id, feed_clock`,
         `SELECT id, date_trunc('milliseconds', clock_timestamp()) AS feed_clock FROM developers WHERE id = $1`,
       ],
+      [' FOR NO KEY UPDATE`', '`'],
       // Without a clock that moves, the latest change has to do.
       [
         'SELECT id, feed_clock AS clock FROM developers',

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
+import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
 import { LRUCache } from 'lru-cache';
 import { type EntityManager, Repository } from 'typeorm';
+import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { Developer } from './developer.entity.js';
 
 /** A developer under both names: `id` in the feed, `developerId` in the records API. */
@@ -12,7 +13,10 @@ export class DevelopersService {
   /** Both names of a developer never change and no developer is ever deleted, so entries cannot go stale. */
   private readonly known = new LRUCache<string, DeveloperIdentity>({ max: 100_000 });
 
-  constructor(@InjectRepository(Developer) private readonly developers: Repository<Developer>) {}
+  constructor(
+    @InjectDataSource() private readonly dataSource: TidemarkDataSource,
+    @InjectRepository(Developer) private readonly developers: Repository<Developer>,
+  ) {}
 
   async find(developerId: string): Promise<DeveloperIdentity | undefined> {
     const known = this.known.get(developerId);
@@ -38,12 +42,15 @@ export class DevelopersService {
   }
 
   /**
-   * Makes every other writer of this developer's library wait until the transaction ends. To be called before
-   * any record is touched, so that two writers of one library can never wait for each other in a circle.
+   * A transaction that is the only writer of this developer's library until it ends: it has the lock before it touches
+   * anything, so that two writers of one library can never wait for each other in a circle.
+   *
+   * Never call it inside a transaction: it uses a connection of its own, and the embedded database has only one.
    */
-  async lock(manager: EntityManager, id: number): Promise<void> {
+  exclusively<T>(id: number, work: (manager: EntityManager) => Promise<T>): Promise<T> {
     // As the tick does, not FOR UPDATE: that would also stop those who only refer to this developer, such as
     // somebody who shares a record with it, and two who share with each other would wait in a circle.
-    await manager.query('SELECT FROM developers WHERE id = $1 FOR NO KEY UPDATE', [id]);
+    const lock = `SELECT FROM developers WHERE id = ${Number(id)} FOR NO KEY UPDATE`;
+    return this.dataSource.transactionThatBeginsWith(lock, work);
   }
 }

@@ -28,8 +28,7 @@ export class CollectionsService {
   /** @throws ApiError 403 for a record that the caller's developer may not read, 404 */
   async pin(caller: Caller, recordId: string): Promise<void> {
     const developer = developerOf(caller);
-    await this.dataSource.transaction(async (manager) => {
-      await this.developers.lock(manager, developer.id);
+    await this.developers.exclusively(developer.id, async (manager) => {
       // As the developer, not as an admin: what a developer may not read could not be followed either.
       const record = await this.findReadable(manager, developer.id, recordId);
       const { itemId, ownerId } = record;
@@ -52,8 +51,7 @@ export class CollectionsService {
   /** @throws ApiError 403, 404 */
   async unpin(caller: Caller, recordId: string): Promise<void> {
     const developer = developerOf(caller);
-    await this.dataSource.transaction(async (manager) => {
-      await this.developers.lock(manager, developer.id);
+    await this.developers.exclusively(developer.id, async (manager) => {
       const record = await manager.findOneBy(SyncRecord, { id: recordId });
       const pin =
         record && (await manager.findOneBy(Pin, { developerId: developer.id, itemId: record.itemId }));

@@ -73,7 +73,7 @@ export class FollowersService implements OnApplicationBootstrap {
     const parameters = [ownerId, itemId, job.developerId ?? null, SLICE];
     const behind = await this.dataSource.read<{ developerId: number }>(FIND_BEHIND, parameters);
     await forEach(behind, ({ developerId }) =>
-      this.dataSource.transaction((manager) =>
+      this.developers.exclusively(developerId, (manager) =>
         this.catchUp(manager, { developerId, itemId, itemOwnerId: ownerId }),
       ),
     );
@@ -85,7 +85,6 @@ export class FollowersService implements OnApplicationBootstrap {
     key: Pick<Pin, 'developerId' | 'itemId' | 'itemOwnerId'>,
   ): Promise<void> {
     const { developerId, itemId, itemOwnerId } = key;
-    await this.developers.lock(manager, developerId);
     const pin = await manager.findOneBy(Pin, key);
     if (!pin) return;
     if (!(await manager.existsBy(Share, { ownerId: itemOwnerId, itemId, developerId }))) {

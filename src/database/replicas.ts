@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { Pool, type QueryConfig } from 'pg';
+import { Pool } from 'pg';
+import { PreparingClient } from './preparing-client.js';
 
 /** In ms: how long a replica that has failed is not asked, so that not every request waits for one that is away. */
 const PAUSE = 5_000;
@@ -21,6 +22,7 @@ export class Replicas {
   constructor(urls: readonly string[], poolSize: number) {
     this.replicas = urls.map((connectionString) => {
       const pool = new Pool({
+        Client: PreparingClient,
         connectionString,
         max: poolSize,
         application_name: 'tidemark',
@@ -36,12 +38,12 @@ export class Replicas {
   }
 
   /** @returns undefined when no replica could be asked, or the one that was has failed */
-  async read<Row>(query: QueryConfig): Promise<Row[] | undefined> {
+  async read<Row>(sql: string, parameters: unknown[]): Promise<Row[] | undefined> {
     const usable = this.replicas.filter(({ pausedUntil }) => pausedUntil <= Date.now());
     if (usable.length === 0) return undefined;
     const replica = usable[this.turn++ % usable.length];
     try {
-      return (await replica.pool.query(query)).rows as Row[];
+      return (await replica.pool.query(sql, parameters)).rows as Row[];
     } catch (error) {
       replica.pausedUntil = Date.now() + PAUSE;
       this.logger.warn({ err: error }, 'a replica has failed');

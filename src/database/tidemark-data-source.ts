@@ -1,5 +1,5 @@
-import { Client, type Pool, type QueryConfig } from 'pg';
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import { Client, type Pool } from 'pg';
+import { DataSource, type DataSourceOptions, type EntityManager } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { EmbeddedPostgres } from './embedded-postgres.js';
 import type { Replicas } from './replicas.js';
@@ -13,9 +13,6 @@ const STARTING = 7_432_633_765;
  */
 export class TidemarkDataSource extends DataSource {
   private embedded?: EmbeddedPostgres;
-
-  /** Of prepared statements, by their SQL. */
-  private readonly names = new Map<string, string>();
 
   /** @param embeddedIn directory of the embedded database; undefined for a server named in the options */
   constructor(
@@ -53,13 +50,10 @@ export class TidemarkDataSource extends DataSource {
    * promises, links the objects of each statement to those of the next, so that the texts of a long stream pile up
    * until a full garbage collection: streaming 1,000,000 events grew the process by 110 MiB, through the pool by 12.
    *
-   * Each connection prepares a statement once: parsing and planning took PostgreSQL half of the time of a page. The
-   * embedded database would still have the statement when the pool connects anew, and refuse it.
-   *
    * @param sql one of few texts: what varies is in the parameters
    */
   async read<Row>(sql: string, parameters: unknown[]): Promise<Row[]> {
-    return (await this.pool.query(this.prepared(sql, parameters))).rows as Row[];
+    return (await this.pool.query(sql, parameters)).rows as Row[];
   }
 
   /**
@@ -72,15 +66,35 @@ export class TidemarkDataSource extends DataSource {
     parameters: unknown[],
     isEnough: (rows: Row[]) => boolean,
   ): Promise<Row[]> {
-    const rows = await this.replicas.read<Row>(this.prepared(sql, parameters));
+    const rows = await this.replicas.read<Row>(sql, parameters);
     return rows && isEnough(rows) ? rows : this.read(sql, parameters);
   }
 
-  private prepared(text: string, values: unknown[]): QueryConfig {
-    if (this.embedded) return { text, values };
-    let name = this.names.get(text);
-    if (name === undefined) this.names.set(text, (name = `read_${this.names.size + 1}`));
-    return { name, text, values };
+  /**
+   * Like `transaction`, with a first statement that goes along with BEGIN: one round trip for both. Where either fails,
+   * PostgreSQL does nothing of what follows.
+   *
+   * @param first without parameters
+   */
+  async transactionThatBeginsWith<T>(
+    first: string,
+    work: (manager: EntityManager) => Promise<T>,
+  ): Promise<T> {
+    const runner = this.createQueryRunner();
+    // As startTransaction() would leave it, so that TypeORM begins no other one.
+    Object.assign(runner, { isTransactionActive: true, transactionDepth: 1 });
+    try {
+      await runner.query(`START TRANSACTION; ${first}`);
+      const result = await work(runner.manager);
+      await runner.commitTransaction();
+      return result;
+    } catch (error) {
+      // Where the connection is lost, so is the transaction.
+      await runner.rollbackTransaction().catch(() => {});
+      throw error;
+    } finally {
+      await runner.release();
+    }
   }
 
   /** The pool of the driver. */

@@ -87,8 +87,7 @@ export class RecordsService {
       lastSyncedAt: null,
     } satisfies Partial<SyncRecord>);
     try {
-      // The subscriber takes the owner's lock with its tick, before the record is inserted.
-      await this.dataSource.transaction((manager) =>
+      await this.developers.exclusively(owner.id, (manager) =>
         manager.insert(SyncRecord, record as QueryDeepPartialEntity<SyncRecord>),
       );
     } catch (error) {
@@ -107,43 +106,59 @@ export class RecordsService {
 
   /** @throws ApiError 403, 404, 412 */
   async update(caller: Caller, id: string, dto: UpdateRecordDto, ifMatch?: string): Promise<SyncRecord> {
-    return this.dataSource.transaction(async (manager) => {
-      const record = await this.lockRecord(manager, caller, id);
+    return this.withRecord(caller, id, async (manager, record) => {
       assertIfMatch(ifMatch, record.etag);
-      if (dto.data !== undefined) record.data = new JsonColumn(dto.data);
-      if (dto.status !== undefined) record.status = dto.status;
-      if (dto.metadata !== undefined) record.metadata = new JsonColumn(dto.metadata);
+      const { data = record.data.value, status = record.status, metadata = record.metadata.value } = dto;
+      const changes = { data: new JsonColumn(data), status, metadata: new JsonColumn(metadata) };
       // Writes, and announces, nothing when nothing has changed.
-      return manager.save(SyncRecord, record);
+      if (
+        status === record.status &&
+        changes.data.equals(record.data) &&
+        changes.metadata.equals(record.metadata)
+      )
+        return record;
+      const { ownerId, itemId } = record;
+      // Not `save()`, which would read the record once more. The subscribers hear of the whole entity here, too.
+      // eslint-disable-next-line no-restricted-syntax
+      await manager.update(
+        SyncRecord,
+        { ownerId, itemId },
+        Object.assign(record, changes) as QueryDeepPartialEntity<SyncRecord>,
+      );
+      return record;
     });
   }
 
   /** @throws ApiError 403, 404, 412 */
   async remove(caller: Caller, id: string, ifMatch?: string): Promise<void> {
-    await this.dataSource.transaction(async (manager) => {
-      const record = await this.lockRecord(manager, caller, id);
+    await this.withRecord(caller, id, async (manager, record) => {
       assertIfMatch(ifMatch, record.etag);
       await manager.remove(SyncRecord, record);
     });
   }
 
   /**
-   * A record of the caller's own library (admin: of any), of which this transaction is the only writer until it ends.
+   * Works on a record of the caller's own library (admin: of any), as the only writer of that library.
    *
    * @throws ApiError 403, 404
    */
-  async lockRecord(manager: EntityManager, caller: Caller, id: string): Promise<SyncRecord> {
+  async withRecord<T>(
+    caller: Caller,
+    id: string,
+    work: (manager: EntityManager, record: SyncRecord) => Promise<T>,
+  ): Promise<T> {
     const ownerId = caller.isAdmin
-      ? (await manager.findOne(SyncRecord, { select: { ownerId: true, itemId: true }, where: { id } }))
-          ?.ownerId
+      ? (await this.records.findOne({ select: { ownerId: true, itemId: true }, where: { id } }))?.ownerId
       : caller.developer?.id;
-    if (ownerId !== undefined) {
-      await this.developers.lock(manager, ownerId);
+    const refuse = async (manager: EntityManager): Promise<never> => {
+      this.assertOwn(caller, await manager.findOneBy(SyncRecord, { id }), `record ${id}`);
+      throw notFound(`There is no record ${id}.`);
+    };
+    if (ownerId === undefined) return refuse(this.records.manager);
+    return this.developers.exclusively(ownerId, async (manager) => {
       const record = await manager.findOneBy(SyncRecord, { ownerId, id });
-      if (record) return record;
-    }
-    this.assertOwn(caller, await manager.findOneBy(SyncRecord, { id }), `record ${id}`);
-    throw notFound(`There is no record ${id}.`);
+      return work(manager, record ?? (await refuse(manager)));
+    });
   }
 
   /** May this developer read the record, as its owner or because it is shared? */

@@ -1,4 +1,5 @@
 import { pluralize } from 'inflection';
+import { LRUCache } from 'lru-cache';
 
 /** A letter, then letters, digits, `_` or `-`. */
 export const RESOURCE_TYPE = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
@@ -25,7 +26,16 @@ const RESERVED = new Set([
 export const itemTypeOf = (resourceType: string) => resourceType.toLowerCase();
 
 /** The name of a type in URLs and in `assets`: `route` is `routes`, `policy` is `policies`. */
-export const assetOf = (itemType: string) => pluralize(itemType);
+export function assetOf(itemType: string): string {
+  const known = assets.get(itemType);
+  if (known !== undefined) return known;
+  const asset = pluralize(itemType);
+  assets.set(itemType, asset);
+  return asset;
+}
+
+/** The plural takes dozens of patterns to find; services have few types. */
+const assets = new LRUCache<string, string>({ max: 1_000 });
 
 /** May a record have this type? */
 export function isResourceType(value: unknown): value is string {

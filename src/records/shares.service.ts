@@ -23,8 +23,7 @@ export class SharesService {
     const grantee = caller.isAdmin
       ? await this.developers.findOrCreate(developerId)
       : await this.developers.find(developerId);
-    await this.dataSource.transaction(async (manager) => {
-      const { ownerId, itemId } = await this.records.lockRecord(manager, caller, recordId);
+    await this.records.withRecord(caller, recordId, async (manager, { ownerId, itemId }) => {
       if (!grantee) throw notFound(`There is no developer ${developerId}.`);
       if (grantee.id === ownerId) throw invalidRequest('A record cannot be shared with its own developer.');
       const key = { ownerId, itemId, developerId: grantee.id };
@@ -40,8 +39,7 @@ export class SharesService {
    */
   async revoke(caller: Caller, recordId: string, developerId: string): Promise<void> {
     const grantee = await this.developers.find(developerId);
-    await this.dataSource.transaction(async (manager) => {
-      const { ownerId, itemId } = await this.records.lockRecord(manager, caller, recordId);
+    await this.records.withRecord(caller, recordId, async (manager, { ownerId, itemId }) => {
       if (!grantee) throw notFound(`There is no developer ${developerId}.`);
       const share = await manager.findOneBy(Share, { ownerId, itemId, developerId: grantee.id });
       if (share) await manager.remove(Share, share);

@@ -13,8 +13,7 @@ import { type Action, IS_OF_PIN } from './change-event.entity.js';
  * An item that has no id yet gets one here, so that ids of a library, too, follow the order of commits.
  *
  * The change before it, of the same item or of the same pin, is superseded from this tick on. To see it, the statement
- * has to begin when the feed is locked already: while it waits for the lock, its view of the feed grows old. Only the
- * creation of an item, which has nothing before it, may take the lock by itself.
+ * has to begin when the feed is locked already: while it waits for the lock, its view of the feed grows old.
  *
  * $1 feed, $2 action, $3 item type, $4 asset, $5 item id or null, $6 owner of the item, $7 collection or null
  */
@@ -54,7 +53,7 @@ export interface Change {
 }
 
 /**
- * @param manager of the transaction that makes the change
+ * @param manager of the transaction that makes the change, in which the feed is locked
  * @returns the tick, and the item's id
  */
 export async function appendChangeEvent(
