@@ -28,13 +28,13 @@ export class FollowedRecordSubscriber implements EntitySubscriberInterface<SyncR
   }
 
   async afterUpdate({ manager, entity }: UpdateEvent<SyncRecord>): Promise<void> {
-    const { ownerId, itemId } = entity as SyncRecord;
-    if (await manager.existsBy(Share, { ownerId, itemId })) await send(manager, { ownerId, itemId });
+    const { ownerId, itemId, isShared } = entity as SyncRecord;
+    if (isShared) await send(manager, { ownerId, itemId });
   }
 
   async beforeRemove({ manager, databaseEntity }: RemoveEvent<SyncRecord>): Promise<void> {
-    const { ownerId, itemId } = databaseEntity;
-    if (await manager.existsBy(Share, { ownerId, itemId })) await send(manager, { ownerId, itemId });
+    const { ownerId, itemId, isShared } = databaseEntity;
+    if (isShared) await send(manager, { ownerId, itemId });
     const own = await manager.findOneBy(Pin, { developerId: ownerId, itemId });
     if (own) await manager.remove(Pin, own);
   }

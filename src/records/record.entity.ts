@@ -1,4 +1,4 @@
-import { Column, Entity, ForeignKey, Index, PrimaryColumn, Unique } from 'typeorm';
+import { Column, Entity, ForeignKey, Index, PrimaryColumn, Unique, VirtualColumn } from 'typeorm';
 import { Developer } from '../auth/developer.entity.js';
 import { bigint } from '../database/bigint.js';
 import { JsonColumn } from './json-column.js';
@@ -60,6 +60,14 @@ export class SyncRecord {
 
   @Column({ type: 'timestamptz', name: 'updated_at', precision: 3 })
   updatedAt: Date;
+
+  /** Comes with the record, so that nobody has to ask. Exact under the owner's lock, which shares need to change. */
+  @VirtualColumn({
+    type: 'boolean',
+    query: (record) =>
+      `SELECT EXISTS (SELECT FROM shares s WHERE s.owner_id = ${record}.owner_id AND s.item_id = ${record}.item_id)`,
+  })
+  isShared: boolean;
 
   get etag(): string {
     return etagOf(this.updatedAt);

@@ -178,17 +178,17 @@ function metaOf(
 ): SyncMetaBody {
   // A page that is cut goes on after its last item; anything else has brought its client up to the clock.
   const until = (hasMore ? last! : clock).toISOString().replace('Z', '+00:00');
-  const next = new URLSearchParams({
-    ...(assets === undefined ? {} : { assets }),
-    since: until,
+  const next = [
+    assets !== undefined && `assets=${encodeURIComponent(assets)}`,
+    `since=${encodeURIComponent(until)}`,
     // Without it, an admin's next request would not say whose feed it wants.
-    ...(namesFeed && developerId !== undefined ? { developerId } : {}),
+    namesFeed && developerId !== undefined && `developerId=${encodeURIComponent(developerId)}`,
     // From the clock on, the feed has what happens next, and each change of it matters.
-    ...(hasMore && compact !== undefined ? { compact } : {}),
-  });
+    hasMore && compact !== undefined && `compact=${compact}`,
+  ].filter(Boolean);
   return {
     rwgps_datetime: until,
-    next_sync_url: `${config.PUBLIC_URL}/${SYNC_PATH}?${next.toString()}`,
+    next_sync_url: `${config.PUBLIC_URL}/${SYNC_PATH}?${next.join('&')}`,
     item_count: count,
     date_range: { since: new Date(since).toISOString().replace('.000Z', 'Z'), until },
     ...(limit === Infinity ? {} : { has_more: hasMore }),
