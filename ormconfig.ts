@@ -8,7 +8,7 @@ import {
 import { PinChangeSubscriber } from './src/collections/pin-change.subscriber.js';
 import { Pin } from './src/collections/pin.entity.js';
 import { config } from './src/config.js';
-import { PreparingClient } from './src/database/preparing-client.js';
+import { PreparingClient, SESSION } from './src/database/preparing-client.js';
 import { Replicas } from './src/database/replicas.js';
 import { TidemarkDataSource } from './src/database/tidemark-data-source.js';
 import { Initial1700000000000 } from './src/migrations/1700000000000-initial.js';
@@ -46,6 +46,7 @@ export default new TidemarkDataSource(
     poolErrorHandler: () => {},
     extra: {
       Client: PreparingClient,
+      options: SESSION,
       // The embedded database is one session: a second connection would share its transactions.
       max: isEmbedded ? 1 : config.DATABASE_POOL_SIZE,
       // In ms. A transaction that its process has abandoned must not hold a feed's lock for ever.

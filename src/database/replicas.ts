@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { Pool } from 'pg';
-import { PreparingClient } from './preparing-client.js';
+import { PreparingClient, SESSION } from './preparing-client.js';
 
 /** In ms: how long a replica that has failed is not asked, so that not every request waits for one that is away. */
 const PAUSE = 5_000;
@@ -23,6 +23,7 @@ export class Replicas {
     this.replicas = urls.map((connectionString) => {
       const pool = new Pool({
         Client: PreparingClient,
+        options: SESSION,
         connectionString,
         max: poolSize,
         application_name: 'tidemark',

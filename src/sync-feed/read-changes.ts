@@ -54,6 +54,9 @@ export const READ_CHANGES = chunkOf(`
  * What the client has at `since` decides how it is told of a change: an item that it does not have was `created`, and
  * it need not know that one has ended. (Both are asked as values: EXISTS may become one hash of everybody's history.)
  *
+ * PostgreSQL may plan it without the values, as if every range were a part of the history. OFFSET 0, which keeps a
+ * subquery as it is, ORDER BY, and `*`, which no index has, leave it no other way than the right one: without
+ * them it read all of the history for each chunk.
  * $7 since of the request
  */
 export const READ_LATEST_CHANGES = chunkOf(`
@@ -61,7 +64,10 @@ export const READ_LATEST_CHANGES = chunkOf(`
     CASE WHEN action <> 'updated' OR is_known THEN action WHEN ${IS_OF_PIN} THEN 'added' ELSE 'created' END AS action,
     is_known OR NOT (${IS_END}) AS is_told
   FROM (
-    SELECT coalesce((SELECT true FROM change_events WHERE feed_id = d.id AND datetime <= $7 LIMIT 1), false) AS has_past
+    SELECT coalesce((
+      SELECT true FROM change_events WHERE feed_id = d.id AND datetime <= $7 ORDER BY datetime LIMIT 1
+    ), false) AS has_past
+    OFFSET 0
   ) p
   CROSS JOIN LATERAL (
     SELECT *, row_number() OVER (ORDER BY datetime) AS n
@@ -72,10 +78,17 @@ export const READ_LATEST_CHANGES = chunkOf(`
       UNION ALL
       (
         SELECT e.*
-        FROM change_events later
-        JOIN change_events e ON e.feed_id = d.id AND e.item_id = later.item_id AND e.superseded_at = later.datetime
-        WHERE later.feed_id = d.id AND later.datetime > $5 AND NOT (e.${IS_END})
-          AND e.datetime > $2 AND e.datetime <= $5 AND ($3::text[] IS NULL OR e.asset = ANY ($3))
+        FROM (
+          SELECT * FROM change_events WHERE d.feed_clock > $5 AND feed_id = d.id AND datetime > $5
+          ORDER BY datetime
+          OFFSET 0
+        ) later
+        CROSS JOIN LATERAL (
+          SELECT * FROM change_events
+          WHERE feed_id = d.id AND item_id = later.item_id AND superseded_at = later.datetime AND NOT (${IS_END})
+            AND datetime > $2 AND datetime <= $5 AND ($3::text[] IS NULL OR asset = ANY ($3))
+          OFFSET 0
+        ) e
       )
     ) latest
     ORDER BY datetime
