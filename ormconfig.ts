@@ -45,8 +45,8 @@ export default new TidemarkDataSource(
     // A lost idle connection is replaced by the pool; without a handler it would end the process.
     poolErrorHandler: () => {},
     extra: {
-      Client: PreparingClient,
-      options: SESSION,
+      // The embedded database has no statistics: planned without values, a chunk of a long feed would read all of it.
+      ...(isEmbedded ? {} : { Client: PreparingClient, options: SESSION }),
       // The embedded database is one session: a second connection would share its transactions.
       max: isEmbedded ? 1 : config.DATABASE_POOL_SIZE,
       // In ms. A transaction that its process has abandoned must not hold a feed's lock for ever.
@@ -55,11 +55,7 @@ export default new TidemarkDataSource(
       lock_timeout: 15_000,
       // The pool listens for errors of idle connections only, and TypeORM not before its own code runs: between the
       // two, a connection that PostgreSQL ends would end the process. Whoever uses it then gets an error anyway.
-      onConnect: async (client: Client) => {
-        client.on('error', () => {});
-        // The one session of the embedded database has what earlier connections have prepared.
-        if (isEmbedded) await client.query('DEALLOCATE ALL');
-      },
+      onConnect: (client: Client) => void client.on('error', () => {}),
     },
   },
   isEmbedded ? config.DATA_DIR : undefined,
