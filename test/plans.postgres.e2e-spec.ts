@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { READ_CHANGES, READ_LATEST_CHANGES } from '../src/sync-feed/read-changes.js';
+import { startApp, type TestApp } from './support/server.js';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startApp();
+});
+afterAll(() => app.close());
+
+// In this order: what PostgreSQL has once found out, it does not forget.
+describe.each([
+  ['never', 0],
+  ['when it had ten rows', 10],
+])('a chunk of a long feed, of whose table PostgreSQL has taken statistics %s,', (_when, rows) => {
+  let id: number;
+  beforeAll(async () => {
+    const query = (sql: string, values?: unknown[]) => app.dataSource.query(sql, values);
+    await query('ALTER TABLE change_events SET (autovacuum_enabled = off)');
+    await query('TRUNCATE change_events');
+    await app.developer('dev-long');
+    [{ id }] = await query(`SELECT id FROM developers WHERE developer_id = 'dev-long'`);
+    const insert = (from: number, to: number) =>
+      query(
+        `INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id)
+         SELECT $1, '2001-01-01'::timestamptz + n * interval '1 ms', 'created', 'route', 'routes', n, $1
+         FROM generate_series($2::int, $3::int) n`,
+        [id, from, to],
+      );
+    await insert(1, rows);
+    if (rows > 0) await query('ANALYZE change_events');
+    await insert(rows + 1, 1_000_000);
+  }, 180_000);
+
+  it.each([
+    ['all changes', 'custom', READ_CHANGES, ''],
+    ['all changes', 'generic', READ_CHANGES, ''],
+    ['the latest changes', 'custom', READ_LATEST_CHANGES, `, '1970-01-01'`],
+    ['the latest changes', 'generic', READ_LATEST_CHANGES, `, '1970-01-01'`],
+  ])('is read without the rest of the feed: %s, with a %s plan', async (_name, kind, sql, since) => {
+    const plan = await app.dataSource.transaction(async (manager) => {
+      await manager.query(`SET LOCAL plan_cache_mode = force_${kind}_plan`);
+      await manager.query(`PREPARE chunk AS ${sql}`);
+      const values = `${id}, '1970-01-01', null, 500, '2001-01-01 00:16:39.990+00', ''${since}`;
+      const [row] = await manager.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE chunk(${values})`);
+      await manager.query('DEALLOCATE chunk');
+      return row['QUERY PLAN'][0].Plan;
+    });
+    // In blocks of 8 kB; the feed has more than 10,000.
+    expect(plan['Shared Hit Blocks'] + plan['Shared Read Blocks']).toBeLessThan(100);
+  });
+});
