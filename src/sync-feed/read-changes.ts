@@ -57,6 +57,7 @@ export const READ_CHANGES = chunkOf(`
  * PostgreSQL may plan it without the values, as if every range were a part of the history. OFFSET 0, which keeps a
  * subquery as it is, ORDER BY, and `*`, which no index has, leave it no other way than the right one: without
  * them it read all of the history for each chunk.
+ *
  * $7 since of the request
  */
 export const READ_LATEST_CHANGES = chunkOf(`
