@@ -79,7 +79,7 @@ describe('the checker of consistency', () => {
     const options = ['--seed', String(seed), '--duration', String(duration), '--servers', '1'];
     const load = ['--developers', '1', '--writers', '6'];
     const fault = ['--faults', 'write held open before its commit'];
-    const args = ['scripts/check-consistency.mjs', '--program', program, ...options, ...load, ...fault];
+    const args = ['scripts/tool.mjs', 'consistency', '--program', program, ...options, ...load, ...fault];
     const [code, output] = await new Promise<[number, string]>((done) => {
       const child = execFile(process.execPath, args, (_, stdout, stderr) =>
         done([child.exitCode!, stdout + stderr]),

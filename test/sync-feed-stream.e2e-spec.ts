@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
+import { memoryOf } from '../tools/process-table.js';
 import type { Api } from './support/api.js';
 import { createDatabase, runSql, type TestDatabase } from './support/database.js';
 import { createDeveloper, ServerProcess } from './support/server.js';
@@ -32,8 +32,7 @@ afterAll(async () => {
 });
 
 /** Resident memory of the server process, in MiB. */
-const residentMemory = () =>
-  Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))![1]) / 1024;
+const residentMemory = () => memoryOf(server.child.pid!, 'VmRSS');
 
 const openFeed = async (): Promise<IncomingMessage> => {
   const request = get(`${server.url}/api/v1/sync.json?since=1970-01-01`, {

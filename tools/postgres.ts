@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from './port.js';
+import { statOf } from './process-table.js';
 
 const run = promisify(execFile);
 
@@ -167,23 +168,10 @@ export class PostgresServer {
   }
 }
 
-/** State and parent of a process; undefined when there is none. */
-function statusOf(pid: number): { state: string; parent: number } | undefined {
-  try {
-    // The name, in parentheses, may contain anything.
-    const [state, parent] = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ');
-    return { state, parent: Number(parent) };
-  } catch {
-    return undefined;
-  }
-}
-
 /** A process that has ended stays in the table until somebody asks how. */
-const isRunning = (pid: number) => ![undefined, 'Z', 'X'].includes(statusOf(pid)?.state);
+const isRunning = (pid: number) => ![undefined, 'Z', 'X'].includes(statOf(pid)?.[0]);
 
 const childrenOf = (parent: number) =>
   readdirSync('/proc')
     .map(Number)
-    .filter((pid) => statusOf(pid)?.parent === parent);
+    .filter((pid) => statOf(pid)?.[1] === String(parent));

@@ -1,13 +1,8 @@
 import { expect } from '@jest/globals';
+import type { Item } from '../../tools/consistency/feed.js';
 import { type Api, RECORDS } from './api.js';
 
-export interface SyncItem {
-  item_type: string;
-  item_id: number;
-  item_user_id: number;
-  item_url: string;
-  action: 'created' | 'updated' | 'deleted' | 'added' | 'removed';
-  datetime: string;
+export interface SyncItem extends Item {
   collection: { id: number; type: string; name: string; url: string } | null;
 }
 

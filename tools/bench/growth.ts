@@ -67,6 +67,8 @@ async function prepare(postgres: PostgresServer, client: Client, events: number)
   await client.query(`CREATE DATABASE ${name}`);
   const server = await startOurs(postgres.urlOf(name));
   const database = new pg.Client(postgres.urlOf(name));
+  // As in main.ts.
+  database.on('error', () => {});
   await database.connect();
   try {
     const items = Math.max(1, Math.round(events / DEVELOPERS / (UPDATES + 1)));

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import type { Client } from 'pg';
+import { memoryOf } from '../process-table.js';
 import type { ServerProcess } from '../server-process.js';
 import { type Developer, generateLibraries, headersOf } from './library.js';
-import { memoryOf, type Pair, startOurs, startPair, stopPair } from './pair.js';
+import { type Pair, startOurs, startPair, stopPair } from './pair.js';
 import { ratiosOf, type Spread, spreadOf, text } from './statistics.js';
 
 interface Download {
@@ -95,7 +96,7 @@ export async function measureInitialSync(
       itemsPerSecond: spreadOf(rates(downloads)),
       seconds: spreadOf(seconds(downloads)),
       firstByte: spreadOf(downloads.slice(1).map(({ firstByte }) => firstByte)),
-      peakMemory: memoryOf(pair[who], 'VmHWM'),
+      peakMemory: memoryOf(pair[who].pid, 'VmHWM'),
     });
     return results.map(({ name, hasFloor, query, pair, ours, floor }) => ({
       name,

@@ -25,45 +25,66 @@ const USAGE = `Usage: npm run bench -- [options]
 
 Needs PostgreSQL and wrk (apt-get install postgresql wrk).`;
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', default: PARTS.join() },
-    scenarios: { type: 'string', default: '' },
-    pairs: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '5' },
-    connections: { type: 'string', default: '32' },
-    items: { type: 'string', default: '100000' },
-    events: { type: 'string', default: '10000,1000000,10000000' },
-    help: { type: 'boolean', default: false },
-  },
-});
-if (values.help) {
-  console.log(USAGE);
-  process.exit(0);
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', default: PARTS.join() },
+      scenarios: { type: 'string', default: '' },
+      pairs: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '5' },
+      connections: { type: 'string', default: '32' },
+      items: { type: 'string', default: '100000' },
+      events: { type: 'string', default: '10000,1000000,10000000' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(USAGE);
+    process.exit(0);
+  }
+  const integer = (value: string) => {
+    if (!/^[1-9]\d{0,8}$/.test(value)) throw new Error(`${value} is no whole number`);
+    return Number(value);
+  };
+  const parts = values.only.split(',');
+  const unknown = parts.find((part) => !PARTS.includes(part));
+  if (unknown !== undefined) throw new Error(`there is no part "${unknown}"`);
+  return {
+    parts,
+    scenarios: values.scenarios,
+    pairs: integer(values.pairs),
+    seconds: integer(values.seconds),
+    connections: integer(values.connections),
+    items: integer(values.items),
+    events: values.events.split(',').map(integer),
+  };
 }
-const integer = (value: string) => {
-  if (!/^[1-9]\d{0,8}$/.test(value)) throw new Error(`${value} is no whole number`);
-  return Number(value);
-};
-const parts = values.only.split(',');
-const unknown = parts.find((part) => !PARTS.includes(part));
-if (unknown !== undefined) throw new Error(`there is no part "${unknown}"`);
-const options = {
-  pairs: integer(values.pairs),
-  seconds: integer(values.seconds),
-  connections: integer(values.connections),
-};
+
+let options: ReturnType<typeof readOptions>;
+try {
+  options = readOptions();
+} catch (error) {
+  console.error(`${(error as Error).message}\n\n${USAGE}`);
+  process.exit(2);
+}
+const { parts } = options;
 
 const report: Record<string, unknown> = {
   date: new Date().toISOString(),
   machine: { cpu: cpus()[0].model, cores: cpus().length, memory: totalmem(), node: process.version },
-  options: values,
+  options,
 };
 
 function show(title: string, rows: Record<string, object>): void {
   console.log(`\n${title}`);
   console.table(rows);
 }
+
+/** The servers hear of it themselves, but PostgreSQL is no child of ours and would stay. */
+const interruption = new Promise<never>((_, reject) =>
+  process.once('SIGINT', () => reject(new Error('interrupted'))),
+);
+interruption.catch(() => {});
 
 /** Each part has a database server of its own: what one leaves behind does not slow the next. */
 async function withPostgres<T>(
@@ -72,12 +93,14 @@ async function withPostgres<T>(
 ): Promise<T> {
   const server = await PostgresServer.start(settings);
   const client = new pg.Client(server.url);
+  // When it is stopped, whoever waits for an answer hears of it, too.
+  client.on('error', () => {});
   try {
     await client.connect();
     report.postgres ??= (
       await client.query<{ server_version: string }>('SHOW server_version')
     ).rows[0].server_version;
-    return await work(server, client);
+    return await Promise.race([work(server, client), interruption]);
   } finally {
     await client.end();
     await server.destroy();
@@ -90,7 +113,7 @@ if (parts.includes('throughput')) {
     return measureThroughput(
       server,
       client,
-      scenarios.filter(({ name }) => name.includes(values.scenarios)),
+      scenarios.filter(({ name }) => name.includes(options.scenarios)),
       options,
     );
   });
@@ -99,14 +122,14 @@ if (parts.includes('throughput')) {
 }
 if (parts.includes('initial-sync')) {
   const sync = await withPostgres((server, client) =>
-    measureInitialSync(server.url, client, integer(values.items), options.pairs),
+    measureInitialSync(server.url, client, options.items, options.pairs),
   );
   report.initialSync = sync;
-  show(`Initial sync of ${values.items} items`, initialSyncTable(sync));
+  show(`Initial sync of ${options.items} items`, initialSyncTable(sync));
 }
 if (parts.includes('growth')) {
   const growth = await withPostgres((server, client) =>
-    measureGrowth(server, client, values.events.split(',').map(integer), options),
+    measureGrowth(server, client, options.events, options),
   );
   report.growth = growth;
   show('Growth of the history', growthTable(growth));

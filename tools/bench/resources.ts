@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from 'pg';
 import type { PostgresServer } from '../postgres.js';
+import { memoryOf } from '../process-table.js';
 import { ServerProcess } from '../server-process.js';
 import { load } from './load.js';
-import { memoryOf, startOurs } from './pair.js';
+import { startOurs } from './pair.js';
 import { type Spread, spreadOf, text } from './statistics.js';
 import { type LoadOptions, prepareScenarios } from './throughput.js';
 
@@ -28,7 +29,7 @@ export async function measureResources(
   await client.query('CREATE EXTENSION pg_stat_statements');
   const server = await startOurs(postgres.url);
   try {
-    const memory: Record<string, number> = { 'at rest': memoryOf(server, 'VmRSS') };
+    const memory: Record<string, number> = { 'at rest': memoryOf(server.pid, 'VmRSS') };
     const statements: ResourcesReport['statements'] = {};
     for (const { name, requests, follow } of scenarios) {
       const count = async (connections: number) => {
@@ -45,7 +46,7 @@ export async function measureResources(
         return rows[0].calls / result.requests;
       };
       statements[name] = { alone: await count(1), together: await count(options.connections) };
-      memory[`peak after: ${name}`] = memoryOf(server, 'VmHWM');
+      memory[`peak after: ${name}`] = memoryOf(server.pid, 'VmHWM');
     }
     return { statements, memory, startUp };
   } finally {

@@ -2,6 +2,9 @@ import { Random } from '../random.js';
 import type { Request } from './load.js';
 import { type Developer, headersOf, sinceOf } from './library.js';
 
+/** Of the scenarios: the first ones of the database. */
+export const DEVELOPERS = 100;
+
 /** Of each developer's library in the scenarios. */
 export const ITEMS = 200;
 
