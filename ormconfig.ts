@@ -1,6 +1,8 @@
 import type { Client } from 'pg';
+import { ApiClient } from './src/auth/api-client.entity.js';
 import { ApiKey } from './src/auth/api-key.entity.js';
 import { Developer } from './src/auth/developer.entity.js';
+import { Grant } from './src/auth/grant.entity.js';
 import {
   FollowedRecordSubscriber,
   RevokedShareSubscriber,
@@ -14,6 +16,7 @@ import { TidemarkDataSource } from './src/database/tidemark-data-source.js';
 import { Initial1700000000000 } from './src/migrations/1700000000000-initial.js';
 import { Collections1700000001000 } from './src/migrations/1700000001000-collections.js';
 import { SupersededChanges1700000002000 } from './src/migrations/1700000002000-superseded-changes.js';
+import { ApiClients1700000004000 } from './src/migrations/1700000004000-api-clients.js';
 import { SyncRecord } from './src/records/record.entity.js';
 import { Share } from './src/records/share.entity.js';
 import { ChangeEvent } from './src/sync-feed/change-event.entity.js';
@@ -28,14 +31,19 @@ export default new TidemarkDataSource(
     ...(isEmbedded
       ? { username: 'postgres', password: 'postgres', database: 'postgres' }
       : { url: config.DATABASE_URL }),
-    entities: [Developer, ApiKey, SyncRecord, Share, ChangeEvent, Pin],
+    entities: [Developer, ApiClient, ApiKey, Grant, SyncRecord, Share, ChangeEvent, Pin],
     subscribers: [
       RecordChangeSubscriber,
       PinChangeSubscriber,
       FollowedRecordSubscriber,
       RevokedShareSubscriber,
     ],
-    migrations: [Initial1700000000000, Collections1700000001000, SupersededChanges1700000002000],
+    migrations: [
+      Initial1700000000000,
+      Collections1700000001000,
+      SupersededChanges1700000002000,
+      ApiClients1700000004000,
+    ],
     synchronize: false,
     // No extension is needed: every id is made by the server or by an identity column.
     installExtensions: false,

@@ -1,3 +1,17 @@
+CREATE TABLE public.api_clients (
+    id uuid NOT NULL,
+    owner_id integer NOT NULL,
+    name character varying(255) NOT NULL,
+    redirect_uris text[] NOT NULL,
+    default_assets character varying(80)[],
+    scopes character varying(32)[] NOT NULL,
+    secret_hash bytea,
+    previous_secret_hash bytea,
+    previous_secret_expires_at timestamp(3) with time zone,
+    created_at timestamp(3) with time zone NOT NULL,
+    updated_at timestamp(3) with time zone NOT NULL
+);
+
 CREATE TABLE public.api_keys (
     id uuid NOT NULL,
     owner_id integer NOT NULL,
@@ -8,7 +22,8 @@ CREATE TABLE public.api_keys (
     created_at timestamp(3) with time zone NOT NULL,
     expires_at timestamp(3) with time zone,
     last_used_at timestamp(3) with time zone,
-    revoked_at timestamp(3) with time zone
+    revoked_at timestamp(3) with time zone,
+    client_id uuid
 );
 
 CREATE TABLE public.change_events (
@@ -38,6 +53,16 @@ ALTER TABLE public.developers ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE public.grants (
+    id character varying(64) NOT NULL,
+    developer_id integer NOT NULL,
+    client_id uuid NOT NULL,
+    scopes character varying(32)[] NOT NULL,
+    payload json NOT NULL,
+    created_at timestamp(3) with time zone NOT NULL,
+    expires_at timestamp(3) with time zone NOT NULL
 );
 
 CREATE SEQUENCE public.item_ids
@@ -100,6 +125,9 @@ ALTER TABLE ONLY public.migrations ALTER COLUMN id SET DEFAULT nextval('public.m
 ALTER TABLE ONLY public.migrations
     ADD CONSTRAINT "PK_8c82d7f526340ab734260ea46be" PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.api_clients
+    ADD CONSTRAINT api_clients_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
@@ -111,6 +139,9 @@ ALTER TABLE ONLY public.developers
 
 ALTER TABLE ONLY public.developers
     ADD CONSTRAINT developers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grants_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.pins
     ADD CONSTRAINT pins_pkey PRIMARY KEY (developer_id, item_id);
@@ -124,6 +155,8 @@ ALTER TABLE ONLY public.records
 ALTER TABLE ONLY public.shares
     ADD CONSTRAINT shares_pkey PRIMARY KEY (owner_id, item_id, developer_id);
 
+CREATE INDEX api_keys_client_id ON public.api_keys USING btree (client_id);
+
 CREATE UNIQUE INDEX api_keys_hash ON public.api_keys USING btree (hash);
 
 CREATE INDEX api_keys_owner_id ON public.api_keys USING btree (owner_id);
@@ -134,14 +167,30 @@ CREATE INDEX change_events_ended ON public.change_events USING btree (feed_id, d
 
 CREATE INDEX change_events_of_item ON public.change_events USING btree (feed_id, item_id, datetime);
 
+CREATE INDEX grants_of_client ON public.grants USING btree (client_id);
+
+CREATE INDEX grants_of_developer ON public.grants USING btree (developer_id, client_id);
+
 CREATE INDEX pins_of_item ON public.pins USING btree (item_owner_id, item_id, developer_id);
 
 CREATE INDEX records_id ON public.records USING btree (id);
 
 CREATE INDEX records_item_id ON public.records USING btree (item_id);
 
+ALTER TABLE ONLY public.api_clients
+    ADD CONSTRAINT api_clients_owner FOREIGN KEY (owner_id) REFERENCES public.developers(id);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_client FOREIGN KEY (client_id) REFERENCES public.api_clients(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_owner FOREIGN KEY (owner_id) REFERENCES public.developers(id);
+
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grants_client FOREIGN KEY (client_id) REFERENCES public.api_clients(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grants_developer FOREIGN KEY (developer_id) REFERENCES public.developers(id);
 
 ALTER TABLE ONLY public.records
     ADD CONSTRAINT records_owner FOREIGN KEY (owner_id) REFERENCES public.developers(id);

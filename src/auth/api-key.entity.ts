@@ -1,4 +1,5 @@
 import { Column, Entity, Index, ManyToOne, JoinColumn, PrimaryColumn } from 'typeorm';
+import { ApiClient } from './api-client.entity.js';
 import type { Scope } from './caller.js';
 import { Developer } from './developer.entity.js';
 
@@ -13,6 +14,12 @@ export class ApiKey {
   @JoinColumn({ name: 'owner_id', foreignKeyConstraintName: 'api_keys_owner' })
   @Index('api_keys_owner_id')
   developer: Developer;
+
+  /** The application that the key belongs to; null: to none. */
+  @ManyToOne(() => ApiClient, { nullable: true, onDelete: 'CASCADE' })
+  @JoinColumn({ name: 'client_id', foreignKeyConstraintName: 'api_keys_client' })
+  @Index('api_keys_client_id')
+  client: ApiClient | null;
 
   /** SHA-256 of the key. */
   @Index('api_keys_hash', { unique: true })
