@@ -31,22 +31,23 @@ const LANES: Record<string, Record<string, Fault>> = {
     },
     'no connections left': async (cluster, random) => {
       const clients: pg.Client[] = [];
-      const takeAll = async () => {
+      /** @returns why PostgreSQL refuses one more */
+      const takeAll = async (): Promise<unknown> => {
         for (;;) {
           const client = new pg.Client({ connectionString: cluster.database.url });
           client.on('error', () => {});
-          if (
-            !(await client.connect().then(
-              () => true,
-              () => false,
-            ))
-          )
-            return;
+          try {
+            await client.connect();
+          } catch (error) {
+            return error;
+          }
           clients.push(client);
         }
       };
       try {
-        await takeAll();
+        const refusal = await takeAll();
+        // The servers have them all, or PostgreSQL is just away.
+        if (clients.length === 0) throw refusal;
         await clients[0].query(
           "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tidemark'",
         );
@@ -180,16 +181,16 @@ export class Faults {
 
   private async inject(name: string, fault: () => Promise<void>): Promise<void> {
     const entry = this.history.begin({ actor: 'fault', text: name, isFault: true });
-    let isWhole = true;
+    let cutShortBy: unknown;
     try {
       await fault();
     } catch (error) {
-      // A fault of another lane may have ended its connection.
+      // A fault of another lane may have ended its connection, or left it none.
       if (!isLostConnection(error)) throw error;
-      isWhole = false;
+      cutShortBy = error;
     }
-    this.history.end(entry, isWhole ? 'undone' : 'cut short by another fault');
-    this.statistics.countFault(name, isWhole);
+    this.history.end(entry, cutShortBy ? `cut short: ${String(cutShortBy)}` : 'undone');
+    this.statistics.countFault(name, !cutShortBy);
   }
 }
 
