@@ -16,6 +16,7 @@ import { TidemarkDataSource } from './src/database/tidemark-data-source.js';
 import { Initial1700000000000 } from './src/migrations/1700000000000-initial.js';
 import { Collections1700000001000 } from './src/migrations/1700000001000-collections.js';
 import { SupersededChanges1700000002000 } from './src/migrations/1700000002000-superseded-changes.js';
+import { CoveringIndexes1700000003000 } from './src/migrations/1700000003000-covering-indexes.js';
 import { ApiClients1700000004000 } from './src/migrations/1700000004000-api-clients.js';
 import { SyncRecord } from './src/records/record.entity.js';
 import { Share } from './src/records/share.entity.js';
@@ -42,6 +43,7 @@ export default new TidemarkDataSource(
       Initial1700000000000,
       Collections1700000001000,
       SupersededChanges1700000002000,
+      CoveringIndexes1700000003000,
       ApiClients1700000004000,
     ],
     synchronize: false,

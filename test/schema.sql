@@ -36,7 +36,8 @@ CREATE TABLE public.change_events (
     item_user_id integer NOT NULL,
     collection_id integer,
     superseded_at timestamp(3) with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL
-);
+)
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_insert_scale_factor='0.02');
 
 CREATE TABLE public.developers (
     id integer NOT NULL,
@@ -132,7 +133,7 @@ ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.change_events
-    ADD CONSTRAINT change_events_pkey PRIMARY KEY (feed_id, datetime);
+    ADD CONSTRAINT change_events_pkey PRIMARY KEY (feed_id, datetime) INCLUDE (action, item_type, asset, item_id, item_user_id, collection_id);
 
 ALTER TABLE ONLY public.developers
     ADD CONSTRAINT developers_developer_id UNIQUE (developer_id);
@@ -161,7 +162,7 @@ CREATE UNIQUE INDEX api_keys_hash ON public.api_keys USING btree (hash);
 
 CREATE INDEX api_keys_owner_id ON public.api_keys USING btree (owner_id);
 
-CREATE INDEX change_events_alive ON public.change_events USING btree (feed_id, datetime) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND ((action)::text <> ALL ((ARRAY['deleted'::character varying, 'removed'::character varying])::text[])));
+CREATE INDEX change_events_alive ON public.change_events USING btree (feed_id, datetime) INCLUDE (action, item_type, asset, item_id, item_user_id, collection_id) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND ((action)::text <> ALL ((ARRAY['deleted'::character varying, 'removed'::character varying])::text[])));
 
 CREATE INDEX change_events_ended ON public.change_events USING btree (feed_id, datetime) WHERE ((action)::text = ANY ((ARRAY['deleted'::character varying, 'removed'::character varying])::text[]));
 
