@@ -7,6 +7,8 @@ import { ADMIN_KEY, createDatabase, ServerProcess, startApp, type TestApp } from
 import { until } from './support/until.js';
 
 const KEYS = '/api/v1/api-keys';
+const CLIENTS = '/api/v1/api-clients';
+const CLIENT = { developerId: 'owner', name: 'app', scopes: ['sync:read'] };
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const UNKNOWN_KEY = `tdm_${'x'.repeat(43)}`;
 
@@ -63,6 +65,7 @@ describe('POST /api/v1/api-keys', () => {
       developerId: 'dev-post',
       scopes: ['sync:write', 'sync:read'],
       name: 'laptop',
+      clientId: null,
       key: expect.stringMatching(/^tdm_[\w-]{43}$/),
       prefix: body.key.slice(0, 12),
       createdAt: expect.stringMatching(ISO),
@@ -369,7 +372,7 @@ describe('every route of /docs-json', () => {
         path,
         access: path.startsWith('/health/')
           ? 'public'
-          : path.startsWith(KEYS)
+          : path.startsWith('/api/v1/api-')
             ? 'sync:admin'
             : method === 'get'
               ? 'sync:read'
@@ -434,7 +437,11 @@ describe('every route of /docs-json', () => {
     const values: Record<string, string> = {
       assets: 'routes',
       item_id: feed.body.items.at(-1).item_id,
-      id: path.startsWith(KEYS) ? (await createKey({ developerId: 'owner' })).id : record.id,
+      id: path.startsWith(KEYS)
+        ? (await createKey({ developerId: 'owner' })).id
+        : path.startsWith(CLIENTS)
+          ? (await app.admin.post(CLIENTS, CLIENT)).body.id
+          : record.id,
       since: '1970-01-01T00:00:00Z',
       developerId: 'owner',
       collection_id: feed.body.items.at(-1).item_user_id,
@@ -444,6 +451,9 @@ describe('every route of /docs-json', () => {
     const bodies: Record<string, unknown> = {
       [`POST ${RECORDS}`]: recordOf('owner'),
       [`PATCH ${RECORDS}/{id}`]: { status: 'ERROR' },
+      [`POST ${CLIENTS}`]: CLIENT,
+      [`PATCH ${CLIENTS}/{id}`]: { name: 'renamed' },
+      [`POST ${CLIENTS}/{id}/secret`]: {},
       [`POST ${KEYS}`]: { developerId: 'owner', scopes: ['sync:read'] },
     };
     const query = parameters

@@ -10,6 +10,12 @@ import { startApp, type TestApp } from './support/server.js';
 const ROUTES = {
   'get /health/live': [200],
   'get /health/ready': [200, 500, 503],
+  'post /api/v1/api-clients': [201, 400, 401, 403, 413, 415, 500, 503],
+  'get /api/v1/api-clients': [200, 400, 401, 403, 500, 503],
+  'get /api/v1/api-clients/{id}': [200, 400, 401, 403, 404, 500, 503],
+  'patch /api/v1/api-clients/{id}': [200, 400, 401, 403, 404, 413, 415, 500, 503],
+  'delete /api/v1/api-clients/{id}': [204, 400, 401, 403, 404, 500, 503],
+  'post /api/v1/api-clients/{id}/secret': [201, 400, 401, 403, 404, 413, 415, 500, 503],
   'post /api/v1/api-keys': [201, 400, 401, 403, 413, 415, 500, 503],
   'get /api/v1/api-keys': [200, 400, 401, 403, 500, 503],
   'delete /api/v1/api-keys/{id}': [204, 400, 401, 403, 404, 500, 503],

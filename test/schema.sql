@@ -1,6 +1,6 @@
 CREATE TABLE public.api_clients (
     id uuid NOT NULL,
-    owner_id integer NOT NULL,
+    owner_id integer,
     name character varying(255) NOT NULL,
     redirect_uris text[] NOT NULL,
     default_assets character varying(80)[],

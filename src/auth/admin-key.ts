@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDataDir } from '../database/data-dir.js';
-import { generateApiKey } from './api-key.js';
+import { generateApiKey } from './secrets.js';
 
 /**
  * The admin key of an embedded server: made on the first start and kept in a file that only its user can read.

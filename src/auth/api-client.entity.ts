@@ -9,10 +9,10 @@ export class ApiClient {
   @PrimaryColumn('uuid')
   id: string;
 
-  /** Who manages it, and whom it acts for with client credentials. */
-  @ManyToOne(() => Developer, { nullable: false })
+  /** Who manages it, and whom it acts for with client credentials; null: the server's own client, Swagger UI. */
+  @ManyToOne(() => Developer, { nullable: true })
   @JoinColumn({ name: 'owner_id', foreignKeyConstraintName: 'api_clients_owner' })
-  owner: Developer;
+  owner: Developer | null;
 
   @Column('varchar', { length: 255 })
   name: string;

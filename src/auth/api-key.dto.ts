@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsISO8601, IsRFC3339 } from 'class-validator';
+import { ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsISO8601, IsRFC3339, IsUUID } from 'class-validator';
 import { PageBody, PageQuery } from '../common/page.dto.js';
 import { IsOptionalField, IsText } from '../common/validation.js';
 import type { ApiKey } from './api-key.entity.js';
@@ -49,6 +49,15 @@ export class CreateApiKeyDto {
   @IsISO8601({ strict: true, strictSeparator: true })
   @IsRFC3339()
   expiresAt?: string;
+
+  @ApiPropertyOptional({
+    format: 'uuid',
+    description:
+      'The API client that uses the key. `scopes` must be among its scopes, and the key ends when it is deleted.',
+  })
+  @IsOptionalField()
+  @IsUUID('loose')
+  clientId?: string;
 }
 
 export class ApiKeysQuery extends PageQuery {
@@ -72,6 +81,15 @@ export class ApiKeyBody {
 
   @ApiProperty({ type: String, nullable: true, description: 'What the key is for.', example: 'laptop' })
   name: string | null;
+
+  @ApiProperty({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    description: 'The API client that uses the key; null: none.',
+    example: null,
+  })
+  clientId: string | null;
 
   @ApiProperty({ description: 'The first characters of the key.', example: 'tdm_4fQz91xB' })
   prefix: string;
@@ -123,6 +141,7 @@ export class ApiKeyBody {
       id: key.id,
       developerId: key.developer.developerId,
       name: key.name,
+      clientId: key.client?.id ?? null,
       prefix: key.prefix,
       scopes: key.scopes,
       createdAt: key.createdAt.toISOString(),

@@ -1,13 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
-import { LRUCache } from 'lru-cache';
 import { timingSafeEqual } from 'node:crypto';
-import { Repository } from 'typeorm';
+import { QueryFailedError, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { invalidRequest, notFound } from '../common/api-error.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
-import { API_KEY, generateApiKey, hashApiKey } from './api-key.js';
 import { ApiKey } from './api-key.entity.js';
 import {
   ApiKeyBody,
@@ -16,16 +14,14 @@ import {
   type CreateApiKeyDto,
   type CreatedApiKeyBody,
 } from './api-key.dto.js';
-import { Caller } from './caller.js';
-import { DevelopersService } from './developers.service.js';
+import { ApiClientsService } from './api-clients.service.js';
+import type { ApiClient } from './api-client.entity.js';
+import { Caller, type Scope } from './caller.js';
+import { CredentialCache } from './credential-cache.js';
+import { type DeveloperIdentity, DevelopersService } from './developers.service.js';
+import { API_KEY, generateApiKey, hashSecret } from './secrets.js';
 
 const SHOWN_CHARACTERS = 12;
-
-/** How long a key that another process revokes may still work here, in ms. The promise is 5 s. */
-const REVOCATION_DELAY = 4_000;
-
-/** What the cache says when it gives up a load. */
-const ABORTED = /^(deleted|evicted|replaced)$/;
 
 const IS_USE_TO_BE_NOTED = `
   (expires_at IS NULL OR expires_at > clock_timestamp())
@@ -33,65 +29,78 @@ const IS_USE_TO_BE_NOTED = `
 
 /** $1 hash */
 const READ_KEY = `
-  SELECT k.id, k.scopes, k.expires_at AS "expiresAt", d.id AS "ownerId", d.developer_id AS "developerId",
+  SELECT k.id, k.scopes, k.expires_at AS "expiresAt", k.client_id AS "clientId", d.id AS "ownerId", d.developer_id AS "developerId",
     ${IS_USE_TO_BE_NOTED} AS "isUseToBeNoted"
   FROM api_keys k
   JOIN developers d ON d.id = k.owner_id
   WHERE k.hash = $1 AND k.revoked_at IS NULL`;
 
+const noClient = (id: string) => invalidRequest(`clientId: there is no API client ${id}`);
+
+const isClientGone = (error: unknown) =>
+  error instanceof QueryFailedError &&
+  (error.driverError as { constraint?: string }).constraint === 'api_keys_client';
+
 interface StoredKey extends Pick<ApiKey, 'id' | 'scopes' | 'expiresAt'> {
   ownerId: number;
   developerId: string;
+  clientId: string | null;
   isUseToBeNoted: boolean;
 }
 
-interface KeyInUse {
-  expiresAt: Date | null;
-  caller: Caller;
+interface KeyInUse extends Pick<StoredKey, 'scopes' | 'expiresAt' | 'clientId'> {
+  developer: DeveloperIdentity;
 }
 
 @Injectable()
 export class ApiKeysService {
   private readonly logger = new Logger(ApiKeysService.name);
   private readonly adminKeyHash =
-    config.ADMIN_API_KEY === undefined ? undefined : hashApiKey(config.ADMIN_API_KEY);
+    config.ADMIN_API_KEY === undefined ? undefined : hashSecret(config.ADMIN_API_KEY);
 
-  /** Keys in use by the hex of their hash, so that a request costs no query of its own. */
-  private readonly inUse = new LRUCache<string, KeyInUse>({
-    max: 10_000,
-    ttl: REVOCATION_DELAY,
-    fetchMethod: (hash) => this.load(Buffer.from(hash, 'hex')),
-  });
+  /** Keys in use by the hex of their hash. */
+  private readonly inUse = new CredentialCache<KeyInUse>((hash) => this.load(Buffer.from(hash, 'hex')));
 
   constructor(
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
     @InjectRepository(ApiKey) private readonly keys: Repository<ApiKey>,
     private readonly developers: DevelopersService,
+    private readonly clients: ApiClientsService,
   ) {}
 
   /** The caller that a key stands for, or undefined for a key that is unknown, expired or revoked. */
   async authenticate(key: string): Promise<Caller | undefined> {
-    const hash = hashApiKey(key);
+    const hash = hashSecret(key);
     if (this.adminKeyHash && timingSafeEqual(hash, this.adminKeyHash))
       return new Caller(undefined, ['sync:admin']);
     if (!API_KEY.test(key)) return undefined;
-    const name = hash.toString('hex');
-    const found = this.inUse.get(name) ?? (await this.lookUp(name));
+    const found = await this.inUse.get(hash.toString('hex'));
     if (!found || (found.expiresAt && found.expiresAt.getTime() <= Date.now())) return undefined;
-    return found.caller;
+    const { developer, scopes, clientId } = found;
+    if (clientId === null) return new Caller(developer, scopes);
+    const client = await this.clients.find(clientId);
+    if (!client) return undefined;
+    // The client may have lost a scope since the key was made.
+    return new Caller(
+      developer,
+      scopes.filter((scope) => client.scopes.includes(scope)),
+      client,
+    );
   }
 
   async create(dto: CreateApiKeyDto): Promise<CreatedApiKeyBody> {
     const now = new Date();
     const expiresAt = dto.expiresAt === undefined ? null : new Date(dto.expiresAt);
     if (expiresAt && !(expiresAt > now)) throw invalidRequest('expiresAt must be in the future');
+    const client = dto.clientId === undefined ? null : await this.findClient(dto.clientId, dto.scopes);
     const { id: ownerId } = await this.developers.findOrCreate(dto.developerId);
     const key = generateApiKey();
-    const saved = await this.keys.save(
+    const saved = await this.insert(
       this.keys.create({
         id: uuidv7(),
+        client,
         developer: { id: ownerId, developerId: dto.developerId },
-        hash: hashApiKey(key),
+        hash: hashSecret(key),
         prefix: key.slice(0, SHOWN_CHARACTERS),
         name: dto.name ?? null,
         scopes: dto.scopes,
@@ -104,9 +113,29 @@ export class ApiKeysService {
     return { ...ApiKeyBody.of(saved), key };
   }
 
+  /** @throws ApiError 400 when there is no such client, or a key of it must not have one of the scopes */
+  private async findClient(id: string, scopes: Scope[]): Promise<ApiClient> {
+    const client = await this.clients.find(id);
+    // Nobody makes keys for the server's own client.
+    if (!client?.owner) throw noClient(id);
+    const excess = scopes.filter((scope) => !client.scopes.includes(scope));
+    if (excess.length > 0) throw invalidRequest(`scopes of this client do not include ${excess.join(', ')}`);
+    return client;
+  }
+
+  private async insert(key: ApiKey): Promise<ApiKey> {
+    try {
+      return await this.keys.save(key);
+    } catch (error) {
+      // Deleted a moment ago.
+      if (key.client && isClientGone(error)) throw noClient(key.client.id);
+      throw error;
+    }
+  }
+
   async list({ developerId, limit, page }: ApiKeysQuery): Promise<ApiKeyPageBody> {
     const [keys, total] = await this.keys.findAndCount({
-      relations: { developer: true },
+      relations: { developer: true, client: true },
       where: developerId === undefined ? {} : { developer: { developerId } },
       order: { id: 'ASC' },
       take: limit,
@@ -120,17 +149,7 @@ export class ApiKeysService {
     const key = await this.keys.findOneBy({ id });
     if (!key) throw notFound(`There is no API key ${id}.`);
     if (!key.revokedAt) await this.keys.update(id, { revokedAt: new Date() });
-    this.inUse.delete(key.hash.toString('hex'));
-  }
-
-  private async lookUp(hash: string): Promise<KeyInUse | undefined> {
-    try {
-      return await this.inUse.fetch(hash);
-    } catch (error) {
-      // A revocation deletes the entry, a full cache evicts it; both abort a load, which may have read an old row.
-      if (!ABORTED.test((error as Error).message)) throw error;
-      return await this.load(Buffer.from(hash, 'hex'));
-    }
+    this.inUse.forget(key.hash.toString('hex'));
   }
 
   /** The key with this hash, unless revoked. */
@@ -144,7 +163,7 @@ export class ApiKeysService {
       );
     }
     const developer = { id: key.ownerId, developerId: key.developerId };
-    return { expiresAt: key.expiresAt, caller: new Caller(developer, key.scopes) };
+    return { developer, scopes: key.scopes, expiresAt: key.expiresAt, clientId: key.clientId };
   }
 
   private async noteUse(id: string): Promise<void> {

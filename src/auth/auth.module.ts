@@ -3,6 +3,9 @@ import { APP_GUARD } from '@nestjs/core';
 import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccessGuard } from './access.guard.js';
+import { ApiClient } from './api-client.entity.js';
+import { ApiClientsController } from './api-clients.controller.js';
+import { ApiClientsService } from './api-clients.service.js';
 import { ApiKey } from './api-key.entity.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeysService } from './api-keys.service.js';
@@ -12,9 +15,15 @@ import { JwtStrategy } from './jwt.strategy.js';
 
 /** Who is calling, and what they may do. */
 @Module({
-  imports: [TypeOrmModule.forFeature([Developer, ApiKey]), PassportModule],
-  controllers: [ApiKeysController],
-  providers: [ApiKeysService, DevelopersService, JwtStrategy, { provide: APP_GUARD, useClass: AccessGuard }],
-  exports: [DevelopersService],
+  imports: [TypeOrmModule.forFeature([Developer, ApiClient, ApiKey]), PassportModule],
+  controllers: [ApiClientsController, ApiKeysController],
+  providers: [
+    ApiClientsService,
+    ApiKeysService,
+    DevelopersService,
+    JwtStrategy,
+    { provide: APP_GUARD, useClass: AccessGuard },
+  ],
+  exports: [ApiClientsService, DevelopersService],
 })
 export class AuthModule {}

@@ -1,16 +1,24 @@
 import { forbidden } from '../common/api-error.js';
+import type { ApiClient } from './api-client.entity.js';
 import type { DeveloperIdentity } from './developers.service.js';
 
 /** What a credential may do (spec/records-api.md, section 3). `sync:admin` includes the other two. */
 export const SCOPES = ['sync:read', 'sync:write', 'sync:admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
+/** The application that a request comes from. */
+export type ClientIdentity = Readonly<Pick<ApiClient, 'id' | 'owner' | 'defaultAssets'>>;
+
 /** Who is calling: the subject of a valid credential. */
 export class Caller {
-  /** @param developer the developer that the caller acts for; only the operator's admin key has none */
+  /**
+   * @param developer the developer that the caller acts for; only the operator's admin key has none
+   * @param client the application that the credential belongs to; undefined: to none
+   */
   constructor(
     readonly developer: DeveloperIdentity | undefined,
     private readonly scopes: readonly string[],
+    readonly client?: ClientIdentity,
   ) {}
 
   get isAdmin(): boolean {

@@ -38,6 +38,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
     .addTag('Records', 'What services write.')
     .addTag('Sync feed', 'What clients poll.')
     .addTag('Sharing and collections', 'Reading and following the records of others.')
+    .addTag('API clients', 'Applications, managed by admins.')
     .addTag('API keys', 'Credentials, managed by admins.')
     .addTag('Health', 'For operators.')
     .build();

@@ -6,7 +6,7 @@ export class ApiClients1700000004000 implements MigrationInterface {
     await queryRunner.query(`
       CREATE TABLE api_clients (
         id uuid NOT NULL,
-        owner_id integer NOT NULL,
+        owner_id integer,
         name varchar(255) NOT NULL,
         redirect_uris text[] NOT NULL,
         default_assets varchar(80)[],

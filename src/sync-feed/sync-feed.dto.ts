@@ -5,7 +5,10 @@ import { type Action, ACTIONS } from './change-event.entity.js';
 
 export const MAX_LIMIT = 10_000;
 
-const ASSETS = /^[A-Za-z][\w-]*(,[A-Za-z][\w-]*)*$/;
+/** All of them, where leaving out `assets` would mean what the setting of an API client says. */
+export const ALL_ASSETS = '*';
+
+const ASSETS = /^(\*|[A-Za-z][\w-]*(,[A-Za-z][\w-]*)*)$/;
 
 /** Query of a sync request (spec/sync-endpoint.md, Request). */
 export class SyncQuery {
@@ -22,7 +25,8 @@ export class SyncQuery {
   @ApiPropertyOptional({
     description:
       'Comma-separated list of asset types to return: `routes`, `trips`, `routes,trips` or the plural of any other ' +
-      'type. Unknown ones match nothing. Left out: all.',
+      'type; `*` is all of them. Unknown ones match nothing. Left out: the `defaultAssets` of the API client that the ' +
+      'credential belongs to; all, if it has none or there is no client.',
     pattern: ASSETS.source,
   })
   @IsOptionalField()

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
+import { hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Caller } from '../auth/caller.js';
 import { type DeveloperIdentity, DevelopersService } from '../auth/developers.service.js';
@@ -9,7 +10,7 @@ import { batched } from '../database/batched.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { READ_CHANGES, READ_CLOCKS, READ_LATEST_CHANGES } from './read-changes.js';
 import { parseSince } from './since.js';
-import type { SyncMetaBody, SyncQuery } from './sync-feed.dto.js';
+import { ALL_ASSETS, type SyncMetaBody, type SyncQuery } from './sync-feed.dto.js';
 
 export const SYNC_PATH = 'api/v1/sync.json';
 
@@ -72,20 +73,23 @@ export class SyncFeedService {
     const feed = await this.findFeed(caller, query.developerId);
     const until = await this.clocks.load({ feedId: feed.id, since });
     if (!until) throw new Error(`developer ${feed.id} has no row`);
+    const { client } = caller;
+    // A cursor belongs to a set of assets: what follows says which, whatever the setting of the client is by then.
+    const assets = query.assets ?? (client && (client.defaultAssets?.join(',') ?? ALL_ASSETS));
     const request: FeedRequest = {
       feed,
       since,
-      assets: query.assets?.toLowerCase().split(','),
+      assets: assets === undefined || assets === ALL_ASSETS ? undefined : assets.toLowerCase().split(','),
       limit: query.limit ?? Infinity,
       isCompact: query.compact === 'true',
       until,
     };
     return {
-      etag: `"${feed.id.toString(36)}-${until.getTime().toString(36)}"`,
+      etag: etagOf(feed.id, until, query.assets === undefined ? assets : undefined),
       body: async () => {
         const first = since < until.getTime() ? await this.readChunk(request, since, request.limit) : NOTHING;
         const end = (last: Chunk, count: number) =>
-          `],"meta":${JSON.stringify(metaOf(request, query, caller.isAdmin, last, count))}}`;
+          `],"meta":${JSON.stringify(metaOf(request, { ...query, assets }, caller.isAdmin, last, count))}}`;
         const isWhole = !first.hasMore || first.count === request.limit;
         if (isWhole) return `${START}${first.items ?? ''}${end(first, first.count)}`;
         return Readable.from(this.write(request, first, end), { objectMode: false });
@@ -165,6 +169,13 @@ export class SyncFeedService {
 const START = '{"items":[';
 
 const NOTHING: Chunk = { count: 0, last: null, items: null, hasMore: false };
+
+/** @param assets that the URL does not name */
+function etagOf(feedId: number, until: Date, assets: string | undefined): string {
+  const parts = [feedId.toString(36), until.getTime().toString(36)];
+  if (assets !== undefined) parts.push(hash('sha256', assets, 'base64url').slice(0, 16));
+  return `"${parts.join('-')}"`;
+}
 
 /** No event is older than 1970, and PostgreSQL writes the year 0 in a way of its own. */
 const dateOf = (time: number) => new Date(Math.max(time, 0));
