@@ -18,6 +18,7 @@ import { Collections1700000001000 } from './src/migrations/1700000001000-collect
 import { SupersededChanges1700000002000 } from './src/migrations/1700000002000-superseded-changes.js';
 import { CoveringIndexes1700000003000 } from './src/migrations/1700000003000-covering-indexes.js';
 import { ApiClients1700000004000 } from './src/migrations/1700000004000-api-clients.js';
+import { DeveloperNames1700000004500 } from './src/migrations/1700000004500-developer-names.js';
 import { SyncRecord } from './src/records/record.entity.js';
 import { Share } from './src/records/share.entity.js';
 import { ChangeEvent } from './src/sync-feed/change-event.entity.js';
@@ -45,6 +46,7 @@ export default new TidemarkDataSource(
       SupersededChanges1700000002000,
       CoveringIndexes1700000003000,
       ApiClients1700000004000,
+      DeveloperNames1700000004500,
     ],
     synchronize: false,
     // No extension is needed: every id is made by the server or by an identity column.

@@ -22,8 +22,8 @@ afterAll(async () => {
 });
 
 /** A key, and the status of a request with it. */
-async function createKey() {
-  const { body } = await a.admin.post(KEYS, { developerId: 'dev-1', scopes: ['sync:read'] });
+async function createKey(extra: Record<string, unknown> = {}) {
+  const { body } = await a.admin.post(KEYS, { developerId: 'dev-1', scopes: ['sync:read'], ...extra });
   const use = async (server: ServerProcess) => (await new Api(server.url, body.key).get(RECORDS)).status;
   return { id: body.id, use };
 }
@@ -41,6 +41,32 @@ it('a key revoked in one process is refused there at once, and in another within
   const revoked = performance.now();
   await until(async () => (await use(b)) === 401);
   expect(performance.now() - revoked).toBeLessThan(5_000);
+});
+
+it('a client deleted in one process ends its keys there at once, and in another within 5 seconds', async () => {
+  const { body: client } = await a.admin.post('/api/v1/api-clients', {
+    developerId: 'vendor',
+    name: 'app',
+    scopes: ['sync:read'],
+  });
+  const { use } = await createKey({ clientId: client.id });
+  expect([await use(a), await use(b)]).toEqual([200, 200]);
+  expect((await a.admin.delete(`/api/v1/api-clients/${client.id}`)).status).toBe(204);
+  expect(await use(a)).toBe(401);
+  const deleted = performance.now();
+  await until(async () => (await use(b)) === 401);
+  expect(performance.now() - deleted).toBeLessThan(5_000);
+});
+
+it('a key rotated in one process ends in another within 5 seconds, and the new one works there at once', async () => {
+  const { id, use } = await createKey({ scopes: ['sync:read', 'sync:write'] });
+  expect([await use(a), await use(b)]).toEqual([200, 200]);
+  const { body } = await a.admin.post(`${KEYS}/${id}/rotate`, { overlapSeconds: 0 });
+  const rotated = performance.now();
+  expect(await use(a)).toBe(401);
+  expect((await new Api(b.url, body.key).get(RECORDS)).status).toBe(200);
+  await until(async () => (await use(b)) === 401);
+  expect(performance.now() - rotated).toBeLessThan(5_000);
 });
 
 /** Holds locks of rows while something else runs into them. */

@@ -7,8 +7,6 @@ import { ADMIN_KEY, createDatabase, ServerProcess, startApp, type TestApp } from
 import { until } from './support/until.js';
 
 const KEYS = '/api/v1/api-keys';
-const CLIENTS = '/api/v1/api-clients';
-const CLIENT = { developerId: 'owner', name: 'app', scopes: ['sync:read'] };
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const UNKNOWN_KEY = `tdm_${'x'.repeat(43)}`;
 
@@ -348,126 +346,6 @@ describe('scopes', () => {
     expect((await api.get(`${RECORDS}/${id}`)).status).toBe(200);
     expect((await api.get(KEYS)).status).toBe(200);
   });
-});
-
-describe('every route of /docs-json', () => {
-  interface Operation {
-    name: string;
-    method: string;
-    path: string;
-    access: 'public' | 'sync:read' | 'sync:write' | 'sync:admin';
-    parameters: { name: string; in: string }[];
-    security?: unknown[];
-    responses: Record<string, unknown>;
-  }
-  let operations: Operation[];
-
-  beforeAll(async () => {
-    const { body } = await new Api(app.url).get('/docs-json');
-    operations = Object.entries<Record<string, Operation>>(body.paths).flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, operation]) => ({
-        ...operation,
-        name: `${method.toUpperCase()} ${path}`,
-        method: method.toUpperCase(),
-        path,
-        access: path.startsWith('/health/')
-          ? 'public'
-          : path.startsWith('/api/v1/api-')
-            ? 'sync:admin'
-            : method === 'get'
-              ? 'sync:read'
-              : 'sync:write',
-      })),
-    );
-    expect(operations.length).toBeGreaterThanOrEqual(19);
-  });
-
-  it('says who may call it', () => {
-    for (const { name, access, security, responses } of operations) {
-      const expected = access === 'public' ? [] : ['401', '403'];
-      expect([name, Object.keys(responses).filter((status) => /^40[13]$/.test(status))]).toEqual([
-        name,
-        expected,
-      ]);
-      if (access !== 'public') expect([name, security]).toEqual([name, [{ bearer: [] }]]);
-    }
-  });
-
-  it('lets in whom it should, and nobody else', async () => {
-    const revoked = await createKey({ developerId: 'owner', scopes: ['sync:read', 'sync:write'] });
-    await app.admin.delete(`${KEYS}/${revoked.id}`);
-    const callers: Record<string, Api> = {
-      nobody: new Api(app.url),
-      garbage: new Api(app.url, 'garbage'),
-      revoked: revoked.api,
-      'read-only key': await app.developer('owner', ['sync:read']),
-      'write-only key': await app.developer('owner', ['sync:write']),
-      "other developer's key": await app.developer('other', ['sync:read', 'sync:write']),
-      admin: app.admin,
-    };
-    const allowed: Record<Operation['access'], string[]> = {
-      public: Object.keys(callers),
-      'sync:read': ['read-only key', 'admin'],
-      'sync:write': ['write-only key', 'admin'],
-      'sync:admin': ['admin'],
-    };
-    const actual: Record<string, string> = {};
-    const expected: Record<string, string> = {};
-    for (const operation of operations) {
-      for (const [caller, api] of Object.entries(callers)) {
-        const name = `${operation.name} by ${caller}`;
-        expected[name] = allowed[operation.access].includes(caller)
-          ? '2xx'
-          : ['nobody', 'garbage', 'revoked'].includes(caller)
-            ? '401'
-            : '403';
-        // The admin key of the settings belongs to no developer, so it has no collection.
-        if (caller === 'admin' && operation.path.endsWith('/pin')) expected[name] = '403';
-        const { status } = await call(api, operation);
-        actual[name] = status < 300 ? '2xx' : String(status);
-      }
-    }
-    expect(actual).toEqual(expected);
-  });
-
-  /** A request about the developer `owner` that is good but for who makes it. */
-  async function call(api: Api, { method, path, name, parameters = [] }: Operation): Promise<Answer> {
-    const record = await app.admin.create(recordOf('owner'));
-    const feed = await app.admin.sync({ since: '1970-01-01', developerId: 'owner' });
-    const values: Record<string, string> = {
-      assets: 'routes',
-      item_id: feed.body.items.at(-1).item_id,
-      id: path.startsWith(KEYS)
-        ? (await createKey({ developerId: 'owner' })).id
-        : path.startsWith(CLIENTS)
-          ? (await app.admin.post(CLIENTS, CLIENT)).body.id
-          : record.id,
-      since: '1970-01-01T00:00:00Z',
-      developerId: 'owner',
-      collection_id: feed.body.items.at(-1).item_user_id,
-    };
-    // A record is shared with somebody else.
-    const inPath = { ...values, developerId: 'other' };
-    const bodies: Record<string, unknown> = {
-      [`POST ${RECORDS}`]: recordOf('owner'),
-      [`PATCH ${RECORDS}/{id}`]: { status: 'ERROR' },
-      [`POST ${CLIENTS}`]: CLIENT,
-      [`PATCH ${CLIENTS}/{id}`]: { name: 'renamed' },
-      [`POST ${CLIENTS}/{id}/secret`]: {},
-      [`POST ${KEYS}`]: { developerId: 'owner', scopes: ['sync:read'] },
-    };
-    const query = parameters
-      .filter((parameter) => parameter.in === 'query' && parameter.name in values)
-      .map((parameter): [string, string] => [parameter.name, values[parameter.name]]);
-    const url =
-      path.replace(/\{(\w+)\}/g, (_match, parameter: keyof typeof inPath) => inPath[parameter]) +
-      `?${new URLSearchParams(query)}`;
-    const hasBody = name in bodies;
-    return api.request(method, url, {
-      headers: hasBody ? { 'content-type': 'application/json' } : {},
-      body: hasBody ? JSON.stringify(bodies[name]) : undefined,
-    });
-  }
 });
 
 describe('a developer', () => {

@@ -25,7 +25,12 @@ beforeAll(async () => {
   );
   const record = await create('existing');
   const [item] = (await dev.sync('since=1970-01-01')).body.items;
-  existing.push(record.id, 'routes', String(item.item_id));
+  const client = await app.admin.post('/api/v1/api-clients', {
+    developerId: 'dev-789',
+    name: 'app',
+    scopes: ['sync:read'],
+  });
+  existing.push(record.id, 'routes', String(item.item_id), client.body.id);
 });
 afterAll(() => app.close());
 

@@ -18,7 +18,10 @@ const ROUTES = {
   'post /api/v1/api-clients/{id}/secret': [201, 400, 401, 403, 404, 413, 415, 500, 503],
   'post /api/v1/api-keys': [201, 400, 401, 403, 413, 415, 500, 503],
   'get /api/v1/api-keys': [200, 400, 401, 403, 500, 503],
+  'post /api/v1/api-keys/{id}/rotate': [201, 400, 401, 403, 404, 409, 413, 415, 500, 503],
   'delete /api/v1/api-keys/{id}': [204, 400, 401, 403, 404, 500, 503],
+  'get /api/v1/users/current.json': [200, 401, 403, 500, 503],
+  'put /api/v1/developers/{developerId}': [200, 400, 401, 403, 413, 415, 500, 503],
   'get /api/v1/sync/records': [200, 400, 401, 403, 500, 503],
   'post /api/v1/sync/records': [201, 400, 401, 403, 409, 413, 415, 500, 503],
   'get /api/v1/sync/records/{id}': [200, 304, 400, 401, 403, 404, 500, 503],
@@ -57,6 +60,15 @@ const jsonOf = (holder: { content: Record<string, unknown> }): Json => holder.co
 const valuesOf = (media: { examples?: Record<string, { value: unknown }> }) =>
   Object.values(media.examples ?? {}).map(({ value }) => value);
 const schemasOf = (): [string, Json][] => Object.entries(document.components.schemas);
+
+/** What a schema's own examples add up to, as the page at /docs shows it. */
+const sample = (name: string): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries<Json>(document.components.schemas[name].properties).map(([member, schema]) => [
+      member,
+      schema.items?.$ref ? [sample(schema.items.$ref.split('/').at(-1))] : schema.example,
+    ]),
+  );
 
 describe('the document', () => {
   it('is the committed openapi.json (npm run openapi)', () => {
@@ -127,15 +139,6 @@ describe('the document', () => {
 describe('the examples of the contract', () => {
   const requests = (route: Route) => valuesOf(jsonOf(operationOf(route).requestBody));
   const answers = (route: Route, status: number) => valuesOf(jsonOf(operationOf(route).responses[status]));
-  /** What a schema's own examples add up to, as the page at /docs shows it. */
-  const sample = (name: string): Record<string, unknown> =>
-    Object.fromEntries(
-      Object.entries<Json>(document.components.schemas[name].properties).map(([member, schema]) => [
-        member,
-        schema.items?.$ref ? [sample(schema.items.$ref.split('/').at(-1))] : schema.example,
-      ]),
-    );
-
   it('are the request bodies of POST and PATCH', () => {
     expect(requests('post /api/v1/sync/records')).toContainEqual({
       developerId: 'dev-789',
@@ -311,10 +314,64 @@ describe('what the server answers is what the document says:', () => {
     expectDocumented(ITEM, await dev.get('/api/v1/routes/0.json'), 404);
   });
 
+  it('clients', async () => {
+    const CLIENTS = '/api/v1/api-clients';
+    const [POST, LIST, ONE, PATCH, DELETE, SECRET] = [
+      'post /api/v1/api-clients',
+      'get /api/v1/api-clients',
+      'get /api/v1/api-clients/{id}',
+      'patch /api/v1/api-clients/{id}',
+      'delete /api/v1/api-clients/{id}',
+      'post /api/v1/api-clients/{id}/secret',
+    ] as const;
+    const created = await app.admin.post(CLIENTS, sample('CreateApiClientDto'));
+    const isPublic = await app.admin.post(CLIENTS, { ...sample('CreateApiClientDto'), public: true });
+    expectDocumented(POST, created, 201);
+    expectDocumented(POST, isPublic, 201);
+    expectDocumented(POST, await app.admin.post(CLIENTS, {}), 400);
+    expectDocumented(POST, await dev.post(CLIENTS, {}), 403);
+    expectDocumented(POST, await app.admin.post(CLIENTS, { name: 'x'.repeat(5000) }), 413);
+    expectDocumented(POST, await app.admin.post(CLIENTS, 'x', { 'content-type': 'text/plain' }), 415);
+    expectDocumented(LIST, await app.admin.get(CLIENTS), 200);
+    expectDocumented(LIST, await app.admin.get(`${CLIENTS}?page=0`), 400);
+    const url = `${CLIENTS}/${created.body.id}`;
+    expectDocumented(ONE, await app.admin.get(url), 200);
+    expectDocumented(ONE, await app.admin.get(`${CLIENTS}/x`), 400);
+    expectDocumented(PATCH, await app.admin.patch(url, sample('UpdateApiClientDto')), 200);
+    expectDocumented(PATCH, await app.admin.patch(url, { defaultAssets: null }), 200);
+    expectDocumented(PATCH, await app.admin.patch(url, { public: true }), 400);
+    expectDocumented(SECRET, await app.admin.post(`${url}/secret`, sample('RotateDto')), 201);
+    expectDocumented(SECRET, await app.admin.post(`${CLIENTS}/${isPublic.body.id}/secret`, {}), 400);
+    expectDocumented(ONE, await app.admin.get(url), 200);
+    expectDocumented(DELETE, await app.admin.delete(url), 204);
+    expectDocumented(DELETE, await app.admin.delete(url), 404);
+    expectDocumented(ONE, await app.admin.get(url), 404);
+    expectDocumented(PATCH, await app.admin.patch(url, {}), 404);
+    expectDocumented(SECRET, await app.admin.post(`${url}/secret`, {}), 404);
+  });
+
+  it('developers', async () => {
+    const [CURRENT, PUT] = [
+      'get /api/v1/users/current.json',
+      'put /api/v1/developers/{developerId}',
+    ] as const;
+    const put = (body: unknown) =>
+      app.admin.request('PUT', '/api/v1/developers/dev-789', {
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    expectDocumented(PUT, await put(sample('PutDeveloperDto')), 200);
+    expectDocumented(PUT, await put({ name: null }), 200);
+    expectDocumented(PUT, await put({}), 400);
+    expectDocumented(CURRENT, await dev.get('/api/v1/users/current.json'), 200);
+    expectDocumented(CURRENT, await app.admin.get('/api/v1/users/current.json'), 403);
+  });
+
   it('keys and health', async () => {
-    const [POST, LIST, DELETE] = [
+    const [POST, LIST, ROTATE, DELETE] = [
       'post /api/v1/api-keys',
       'get /api/v1/api-keys',
+      'post /api/v1/api-keys/{id}/rotate',
       'delete /api/v1/api-keys/{id}',
     ] as const;
     const created = await app.admin.post('/api/v1/api-keys', {
@@ -327,10 +384,16 @@ describe('what the server answers is what the document says:', () => {
     expectDocumented(POST, await app.admin.post('/api/v1/api-keys', {}), 400);
     expectDocumented(POST, await dev.post('/api/v1/api-keys', {}), 403);
     expectDocumented(LIST, await app.admin.get('/api/v1/api-keys'), 200);
+    const rotation = `/api/v1/api-keys/${created.body.id}/rotate`;
+    expectDocumented(ROTATE, await app.admin.post(rotation, sample('RotateDto')), 201);
+    expectDocumented(ROTATE, await app.admin.post(rotation, { overlapSeconds: -1 }), 400);
+    expectDocumented(LIST, await app.admin.get('/api/v1/api-keys'), 200);
     expectDocumented(DELETE, await app.admin.delete(`/api/v1/api-keys/${created.body.id}`), 204);
+    expectDocumented(ROTATE, await app.admin.post(rotation, {}), 409);
     expectDocumented(DELETE, await app.admin.delete('/api/v1/api-keys/x'), 400);
     const none = '/api/v1/api-keys/0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d';
     expectDocumented(DELETE, await app.admin.delete(none), 404);
+    expectDocumented(ROTATE, await app.admin.post(`${none}/rotate`, {}), 404);
     expectDocumented('get /health/live', await app.admin.get('/health/live'), 200);
     expectDocumented('get /health/ready', await app.admin.get('/health/ready'), 200);
   });

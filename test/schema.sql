@@ -43,7 +43,9 @@ CREATE TABLE public.developers (
     id integer NOT NULL,
     developer_id character varying(255) NOT NULL,
     feed_clock timestamp(3) with time zone DEFAULT clock_timestamp() NOT NULL,
-    created_at timestamp(3) with time zone DEFAULT clock_timestamp() NOT NULL
+    created_at timestamp(3) with time zone DEFAULT clock_timestamp() NOT NULL,
+    name character varying(255),
+    updated_at timestamp(3) with time zone
 )
 WITH (fillfactor='50');
 

@@ -54,14 +54,39 @@ export class CreateApiKeyDto {
     format: 'uuid',
     description:
       'The API client that uses the key. `scopes` must be among its scopes, and the key ends when it is deleted.',
+    example: '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d',
   })
   @IsOptionalField()
   @IsUUID('loose')
   clientId?: string;
 }
 
+export const CREATE_KEY_EXAMPLES = {
+  developer: {
+    summary: 'A key of a developer',
+    value: {
+      developerId: 'dev-789',
+      scopes: ['sync:read', 'sync:write'],
+      name: 'laptop',
+      expiresAt: '2030-01-01T00:00:00Z',
+    },
+  },
+  client: {
+    summary: 'A key with which an API client acts for a developer',
+    value: {
+      developerId: 'dev-789',
+      scopes: ['sync:read'],
+      clientId: '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d',
+    },
+  },
+};
+
 export class ApiKeysQuery extends PageQuery {
-  @ApiPropertyOptional({ description: 'Only the keys of this developer.', minLength: 1, maxLength: 255 })
+  @ApiPropertyOptional({
+    description: 'Only the keys of this developer; for all but admins, the own ones in any case.',
+    minLength: 1,
+    maxLength: 255,
+  })
   @IsOptionalField()
   @IsText(1, 255)
   developerId?: string;
@@ -71,7 +96,7 @@ export class ApiKeysQuery extends PageQuery {
 export class ApiKeyBody {
   @ApiProperty({
     format: 'uuid',
-    description: 'Names the key when it is revoked.',
+    description: 'Names the key when it is rotated or revoked.',
     example: '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d',
   })
   id: string;
@@ -131,7 +156,7 @@ export class ApiKeyBody {
     type: String,
     format: 'date-time',
     nullable: true,
-    description: 'When the key was revoked; null: it is not.',
+    description: 'When the key was revoked, or will be after its rotation; null: it is not.',
     example: null,
   })
   revokedAt: string | null;

@@ -3,7 +3,7 @@ import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
 import { timingSafeEqual } from 'node:crypto';
 import { QueryFailedError, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { invalidRequest, notFound } from '../common/api-error.js';
+import { ApiError, forbidden, invalidRequest, notFound } from '../common/api-error.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { ApiKey } from './api-key.entity.js';
@@ -23,17 +23,30 @@ import { API_KEY, generateApiKey, hashSecret } from './secrets.js';
 
 const SHOWN_CHARACTERS = 12;
 
+/** SQL. By the clock of the database alone: that of a process may be ahead, and a revocation counts at once. */
+const NOW = `date_trunc('milliseconds', clock_timestamp())`;
+
+/** A key that was rotated is not revoked before its overlap ends. */
+const IS_NOT_REVOKED = '(revoked_at IS NULL OR revoked_at > clock_timestamp())';
+
 const IS_USE_TO_BE_NOTED = `
   (expires_at IS NULL OR expires_at > clock_timestamp())
   AND (last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '1 minute')`;
 
 /** $1 hash */
 const READ_KEY = `
-  SELECT k.id, k.scopes, k.expires_at AS "expiresAt", k.client_id AS "clientId", d.id AS "ownerId", d.developer_id AS "developerId",
+  SELECT k.id, k.scopes, LEAST(k.expires_at, k.revoked_at) AS "endsAt", k.client_id AS "clientId", d.id AS "ownerId", d.developer_id AS "developerId",
     ${IS_USE_TO_BE_NOTED} AS "isUseToBeNoted"
   FROM api_keys k
   JOIN developers d ON d.id = k.owner_id
-  WHERE k.hash = $1 AND k.revoked_at IS NULL`;
+  WHERE k.hash = $1 AND ${IS_NOT_REVOKED}`;
+
+export const KEY_HAS_ENDED = new ApiError(409, 'conflict', 'Conflict', 'The API key is expired or revoked.');
+
+/** An application must not make a key that stays of what it was granted for a while. The server's own client may. */
+function assertManagesKeys({ client }: Caller): void {
+  if (client?.owner) throw forbidden('A credential of an API client cannot manage API keys.');
+}
 
 const noClient = (id: string) => invalidRequest(`clientId: there is no API client ${id}`);
 
@@ -41,14 +54,16 @@ const isClientGone = (error: unknown) =>
   error instanceof QueryFailedError &&
   (error.driverError as { constraint?: string }).constraint === 'api_keys_client';
 
-interface StoredKey extends Pick<ApiKey, 'id' | 'scopes' | 'expiresAt'> {
+interface StoredKey extends Pick<ApiKey, 'id' | 'scopes'> {
+  /** When it expires, or ends after its rotation. */
+  endsAt: Date | null;
   ownerId: number;
   developerId: string;
   clientId: string | null;
   isUseToBeNoted: boolean;
 }
 
-interface KeyInUse extends Pick<StoredKey, 'scopes' | 'expiresAt' | 'clientId'> {
+interface KeyInUse extends Pick<StoredKey, 'scopes' | 'endsAt' | 'clientId'> {
   developer: DeveloperIdentity;
 }
 
@@ -75,7 +90,7 @@ export class ApiKeysService {
       return new Caller(undefined, ['sync:admin']);
     if (!API_KEY.test(key)) return undefined;
     const found = await this.inUse.get(hash.toString('hex'));
-    if (!found || (found.expiresAt && found.expiresAt.getTime() <= Date.now())) return undefined;
+    if (!found || (found.endsAt && found.endsAt.getTime() <= Date.now())) return undefined;
     const { developer, scopes, clientId } = found;
     if (clientId === null) return new Caller(developer, scopes);
     const client = await this.clients.find(clientId);
@@ -133,10 +148,14 @@ export class ApiKeysService {
     }
   }
 
-  async list({ developerId, limit, page }: ApiKeysQuery): Promise<ApiKeyPageBody> {
+  /** @throws ApiError 403 */
+  async list(caller: Caller, { developerId, limit, page }: ApiKeysQuery): Promise<ApiKeyPageBody> {
+    assertManagesKeys(caller);
+    if (developerId !== undefined) caller.assertActsFor(developerId);
+    const whose = developerId ?? (caller.isAdmin ? undefined : caller.ownDeveloper().developerId);
     const [keys, total] = await this.keys.findAndCount({
       relations: { developer: true, client: true },
-      where: developerId === undefined ? {} : { developer: { developerId } },
+      where: whose === undefined ? {} : { developer: { developerId: whose } },
       order: { id: 'ASC' },
       take: limit,
       skip: (page - 1) * limit,
@@ -144,12 +163,67 @@ export class ApiKeysService {
     return { total, page, limit, data: keys.map((key) => ApiKeyBody.of(key)) };
   }
 
-  /** Revokes a key: at once in this process, within REVOCATION_DELAY in others. Revoking twice is no error. */
-  async revoke(id: string): Promise<void> {
-    const key = await this.keys.findOneBy({ id });
-    if (!key) throw notFound(`There is no API key ${id}.`);
-    if (!key.revokedAt) await this.keys.update(id, { revokedAt: new Date() });
+  /**
+   * Makes a key in the place of another one, which ends with the overlap. The end of the other one is told by
+   * `revokedAt`, so that `expiresAt`, which the new key takes over, stays what an admin has set.
+   *
+   * @throws ApiError 403, 404, 409 when the other one has ended
+   */
+  async rotate(caller: Caller, id: string, overlapSeconds: number): Promise<CreatedApiKeyBody> {
+    const old = await this.findManaged(caller, id);
+    const excess = old.scopes.filter((scope) => !caller.has(scope));
+    if (excess.length > 0)
+      throw forbidden(`The key has more scopes than this credential: ${excess.join(', ')}.`);
+    const key = generateApiKey();
+    const saved = await this.dataSource.transaction(async (manager) => {
+      const { affected } = await manager
+        .createQueryBuilder()
+        .update(ApiKey)
+        .set({ revokedAt: () => `LEAST(revoked_at, ${NOW} + make_interval(secs => :overlapSeconds))` })
+        .where(`id = :id AND ${IS_NOT_REVOKED} AND (expires_at IS NULL OR expires_at > ${NOW})`)
+        .setParameters({ id, overlapSeconds })
+        .execute();
+      if (affected === 0) throw KEY_HAS_ENDED;
+      return manager.save(
+        ApiKey,
+        manager.create(ApiKey, {
+          ...old,
+          id: uuidv7(),
+          hash: hashSecret(key),
+          prefix: key.slice(0, SHOWN_CHARACTERS),
+          createdAt: new Date(),
+          lastUsedAt: null,
+          revokedAt: null,
+        }),
+      );
+    });
+    this.inUse.forget(old.hash.toString('hex'));
+    return { ...ApiKeyBody.of(saved), key };
+  }
+
+  /**
+   * Revokes a key: at once in this process, within 5 s in others. Revoking twice is no error.
+   *
+   * @throws ApiError 403, 404
+   */
+  async revoke(caller: Caller, id: string): Promise<void> {
+    const key = await this.findManaged(caller, id);
+    await this.keys
+      .createQueryBuilder()
+      .update({ revokedAt: () => NOW })
+      .where(`id = :id AND ${IS_NOT_REVOKED}`, { id })
+      .execute();
     this.inUse.forget(key.hash.toString('hex'));
+  }
+
+  /** A key that the caller may manage. That of another developer is as good as none: its id is nobody's business. */
+  private async findManaged(caller: Caller, id: string): Promise<ApiKey> {
+    assertManagesKeys(caller);
+    const key = await this.keys.findOne({ relations: { developer: true, client: true }, where: { id } });
+    if (!key || !(caller.isAdmin || caller.developer?.id === key.developer.id)) {
+      throw notFound(`There is no API key ${id}.`);
+    }
+    return key;
   }
 
   /** The key with this hash, unless revoked. */
@@ -163,7 +237,7 @@ export class ApiKeysService {
       );
     }
     const developer = { id: key.ownerId, developerId: key.developerId };
-    return { developer, scopes: key.scopes, expiresAt: key.expiresAt, clientId: key.clientId };
+    return { developer, scopes: key.scopes, endsAt: key.endsAt, clientId: key.clientId };
   }
 
   private async noteUse(id: string): Promise<void> {

@@ -10,13 +10,14 @@ import { ApiKey } from './api-key.entity.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeysService } from './api-keys.service.js';
 import { Developer } from './developer.entity.js';
+import { DevelopersController } from './developers.controller.js';
 import { DevelopersService } from './developers.service.js';
 import { JwtStrategy } from './jwt.strategy.js';
 
 /** Who is calling, and what they may do. */
 @Module({
   imports: [TypeOrmModule.forFeature([Developer, ApiClient, ApiKey]), PassportModule],
-  controllers: [ApiClientsController, ApiKeysController],
+  controllers: [ApiClientsController, ApiKeysController, DevelopersController],
   providers: [
     ApiClientsService,
     ApiKeysService,

@@ -30,6 +30,16 @@ export class Caller {
   }
 
   /**
+   * The developer that the caller acts for, where only that one can be meant.
+   *
+   * @throws ApiError 403 for the operator's admin key
+   */
+  ownDeveloper(): DeveloperIdentity {
+    if (!this.developer) throw forbidden('This key belongs to no developer.');
+    return this.developer;
+  }
+
+  /**
    * May the caller act on this developer's own library?
    *
    * @throws ApiError 403

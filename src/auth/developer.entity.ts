@@ -11,6 +11,10 @@ export class Developer {
   @Column('varchar', { name: 'developer_id', length: 255, unique: true })
   developerId: string;
 
+  /** What people call it; null: by its developerId. */
+  @Column('varchar', { length: 255, nullable: true })
+  name: string | null;
+
   /**
    * Datetime of the newest change in this developer's feed. Only `appendChangeEvent` moves it, and the row lock
    * that this takes is what puts the changes of one feed in commit order.
@@ -20,4 +24,8 @@ export class Developer {
 
   @Column({ type: 'timestamptz', name: 'created_at', precision: 3, default: () => 'clock_timestamp()' })
   createdAt: Date;
+
+  /** Of the name; null: never changed. */
+  @Column({ type: 'timestamptz', name: 'updated_at', precision: 3, nullable: true })
+  updatedAt: Date | null;
 }

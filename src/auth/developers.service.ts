@@ -3,6 +3,7 @@ import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
 import { LRUCache } from 'lru-cache';
 import { type EntityManager, Repository } from 'typeorm';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
+import { DeveloperBody } from './developer.dto.js';
 import { Developer } from './developer.entity.js';
 
 /** A developer under both names: `id` in the feed, `developerId` in the records API. */
@@ -27,6 +28,17 @@ export class DevelopersService {
     });
     if (found) this.known.set(developerId, found);
     return found ?? undefined;
+  }
+
+  get(developerId: string): Promise<Developer> {
+    return this.developers.findOneByOrFail({ developerId });
+  }
+
+  /** Creates the developer if unknown. @param name null: none of its own */
+  async rename(developerId: string, name: string | null): Promise<DeveloperBody> {
+    const { id } = await this.findOrCreate(developerId);
+    await this.developers.update(id, { name, updatedAt: new Date() });
+    return DeveloperBody.of(await this.get(developerId));
   }
 
   exists(id: number): Promise<boolean> {

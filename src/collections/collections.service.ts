@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { Caller } from '../auth/caller.js';
-import { type DeveloperIdentity, DevelopersService } from '../auth/developers.service.js';
+import { DevelopersService } from '../auth/developers.service.js';
 import { forbidden, notFound } from '../common/api-error.js';
 import type { PageQuery } from '../common/page.dto.js';
 import { sendJob } from '../jobs/boss.js';
@@ -27,7 +27,7 @@ export class CollectionsService {
 
   /** @throws ApiError 403 for a record that the caller's developer may not read, 404 */
   async pin(caller: Caller, recordId: string): Promise<void> {
-    const developer = developerOf(caller);
+    const developer = caller.ownDeveloper();
     await this.developers.exclusively(developer.id, async (manager) => {
       // As the developer, not as an admin: what a developer may not read could not be followed either.
       const record = await this.findReadable(manager, developer.id, recordId);
@@ -50,7 +50,7 @@ export class CollectionsService {
 
   /** @throws ApiError 403, 404 */
   async unpin(caller: Caller, recordId: string): Promise<void> {
-    const developer = developerOf(caller);
+    const developer = caller.ownDeveloper();
     await this.developers.exclusively(developer.id, async (manager) => {
       const record = await manager.findOneBy(SyncRecord, { id: recordId });
       const pin =
@@ -64,7 +64,7 @@ export class CollectionsService {
   async list(caller: Caller, { developerId }: CollectionsQuery): Promise<CollectionsBody> {
     if (developerId !== undefined) caller.assertActsFor(developerId);
     const developer =
-      developerId === undefined ? developerOf(caller) : await this.developers.find(developerId);
+      developerId === undefined ? caller.ownDeveloper() : await this.developers.find(developerId);
     if (!developer) throw notFound(`There is no developer ${developerId}.`);
     return { collections: [pinnedCollectionOf(developer.id)] };
   }
@@ -108,9 +108,4 @@ export class CollectionsService {
     if (await this.records.isReadable(manager, developerId, record)) return record;
     throw forbidden(`Record ${id} is not shared with you.`);
   }
-}
-
-function developerOf(caller: Caller): DeveloperIdentity {
-  if (!caller.developer) throw forbidden('This key belongs to no developer, so it has no collection.');
-  return caller.developer;
 }

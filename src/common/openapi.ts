@@ -39,7 +39,8 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
     .addTag('Sync feed', 'What clients poll.')
     .addTag('Sharing and collections', 'Reading and following the records of others.')
     .addTag('API clients', 'Applications, managed by admins.')
-    .addTag('API keys', 'Credentials, managed by admins.')
+    .addTag('API keys', 'Credentials: made by admins, managed by their developers, too.')
+    .addTag('Developers', 'Those whose libraries are kept here.')
     .addTag('Health', 'For operators.')
     .build();
   return SwaggerModule.createDocument(app, config, {

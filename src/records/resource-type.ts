@@ -12,6 +12,8 @@ const RESERVED = new Set([
   'api-keys',
   'collection',
   'collections',
+  'developer',
+  'developers',
   'health',
   'oauth',
   'sync',

@@ -120,8 +120,30 @@ it('an admin creates a key of a developer, and lists it', async () => {
   expect(listed).toMatchObject({ status: 200, body: { total: 1, data: [{ id: key.id }] } });
 });
 
+it('an admin creates, changes and deletes an API client, and names the developer', async () => {
+  const created = await tryOut('ApiClients_create');
+  expect(created).toMatchObject({ status: 201, body: { name: 'Route planner', secret: expect.any(String) } });
+  const { id } = created.body;
+  expect(await tryOut('ApiClients_list')).toMatchObject({ status: 200, body: { total: 1, data: [{ id }] } });
+  expect(await tryOut('ApiClients_update', { id })).toMatchObject({ status: 200, body: { id } });
+  expect(await tryOut('ApiClients_rotateSecret', { id })).toMatchObject({
+    status: 201,
+    body: { id, secret: expect.not.stringMatching(created.body.secret) },
+  });
+  expect(await tryOut('ApiClients_get', { id })).toMatchObject({
+    status: 200,
+    body: { id, previousSecretExpiresAt: expect.any(String) },
+  });
+  expect(await tryOut('ApiClients_delete', { id })).toEqual({ status: 204 });
+  expect(await tryOut('Developers_put')).toMatchObject({ status: 200, body: { developerId: 'dev-789' } });
+});
+
 it('the developer creates the record of the example', async () => {
   await authorize(key.key);
+  expect(await tryOut('Developers_current')).toMatchObject({
+    status: 200,
+    body: { user: { developer_id: 'dev-789', name: 'Ada Lovelace' } },
+  });
   const created = await tryOut('Records_create');
   expect(created).toMatchObject({
     status: 201,
@@ -206,6 +228,11 @@ it('deletes it, and syncs that', async () => {
     status: 200,
     body: { items: [{ action: 'deleted' }], meta: { item_count: 1 } },
   });
+});
+
+it('the developer rotates the key', async () => {
+  const rotated = await tryOut('ApiKeys_rotate', { id: key.id });
+  expect(rotated).toMatchObject({ status: 201, body: { developerId: 'dev-789', key: expect.any(String) } });
 });
 
 it('an admin revokes the key', async () => {
