@@ -216,6 +216,15 @@ describe('PATCH /api/v1/api-clients/{id}', () => {
   });
 });
 
+it('no client is found by what is no id', async () => {
+  const service = await loadService();
+  const { id } = await createClient();
+  const found = await Promise.all(
+    [id, id.toUpperCase(), randomUUID(), 'x', ''].map((name) => service.find(name)),
+  );
+  expect(found.map((client) => client?.id)).toEqual([id, id, undefined, undefined, undefined]);
+});
+
 describe('POST /api/v1/api-clients/{id}/secret', () => {
   it('makes a new secret, and both work until the overlap ends', async () => {
     const service = await loadService();
@@ -319,7 +328,7 @@ it.each([
 describe('an API key of a client', () => {
   it('says so, acts for its developer, and costs no query once it is known', async () => {
     const { id } = await createClient();
-    const { api, clientId } = await createKey(id, { developerId: 'dev-known' });
+    const { api, clientId } = await createKey(id.toUpperCase(), { developerId: 'dev-known' });
     expect(clientId).toBe(id);
     expect((await app.admin.get(`${KEYS}?developerId=dev-known`)).body.data).toMatchObject([
       { clientId: id },

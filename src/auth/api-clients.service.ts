@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
+import { isUUID } from 'class-validator';
 import { timingSafeEqual } from 'node:crypto';
 import { IsNull, Not, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
@@ -26,9 +27,9 @@ export class ApiClientsService {
     private readonly developers: DevelopersService,
   ) {}
 
-  /** The client with this UUID, the server's own included, as it was at most 5 s ago. */
-  find(id: string): Promise<ApiClient | undefined> {
-    return this.inUse.get(id);
+  /** The client with this id, the server's own included, as it was at most 5 s ago. What is no UUID has no client. */
+  async find(id: string): Promise<ApiClient | undefined> {
+    return isUUID(id, 'loose') ? this.inUse.get(id.toLowerCase()) : undefined;
   }
 
   /** Is this the secret of the client, or the one before it while that still works? Takes the same time for all. */
