@@ -3,6 +3,7 @@ import { ApiClient } from './src/auth/api-client.entity.js';
 import { ApiKey } from './src/auth/api-key.entity.js';
 import { Developer } from './src/auth/developer.entity.js';
 import { Grant } from './src/auth/grant.entity.js';
+import { ServerKey } from './src/auth/server-key.entity.js';
 import {
   FollowedRecordSubscriber,
   RevokedShareSubscriber,
@@ -19,6 +20,11 @@ import { SupersededChanges1700000002000 } from './src/migrations/1700000002000-s
 import { CoveringIndexes1700000003000 } from './src/migrations/1700000003000-covering-indexes.js';
 import { ApiClients1700000004000 } from './src/migrations/1700000004000-api-clients.js';
 import { DeveloperNames1700000004500 } from './src/migrations/1700000004500-developer-names.js';
+import { OAuth1700000005000 } from './src/migrations/1700000005000-oauth.js';
+import { Invite } from './src/oauth/invite.entity.js';
+import { LoginAttempts } from './src/oauth/login-attempts.entity.js';
+import { OAuthState } from './src/oauth/oauth-state.entity.js';
+import { Password } from './src/oauth/password.entity.js';
 import { SyncRecord } from './src/records/record.entity.js';
 import { Share } from './src/records/share.entity.js';
 import { ChangeEvent } from './src/sync-feed/change-event.entity.js';
@@ -33,7 +39,21 @@ export default new TidemarkDataSource(
     ...(isEmbedded
       ? { username: 'postgres', password: 'postgres', database: 'postgres' }
       : { url: config.DATABASE_URL }),
-    entities: [Developer, ApiClient, ApiKey, Grant, SyncRecord, Share, ChangeEvent, Pin],
+    entities: [
+      Developer,
+      ApiClient,
+      ApiKey,
+      Grant,
+      ServerKey,
+      OAuthState,
+      Password,
+      Invite,
+      LoginAttempts,
+      SyncRecord,
+      Share,
+      ChangeEvent,
+      Pin,
+    ],
     subscribers: [
       RecordChangeSubscriber,
       PinChangeSubscriber,
@@ -47,6 +67,7 @@ export default new TidemarkDataSource(
       CoveringIndexes1700000003000,
       ApiClients1700000004000,
       DeveloperNames1700000004500,
+      OAuth1700000005000,
     ],
     synchronize: false,
     // No extension is needed: every id is made by the server or by an identity column.

@@ -4,6 +4,7 @@ import dataSource from '../ormconfig.js';
 import { AuthModule } from './auth/auth.module.js';
 import { CollectionsModule } from './collections/collections.module.js';
 import { HealthController } from './health/health.controller.js';
+import { OAuthModule } from './oauth/oauth.module.js';
 import { RecordsModule } from './records/records.module.js';
 import { SyncFeedModule } from './sync-feed/sync-feed.module.js';
 
@@ -15,6 +16,7 @@ import { SyncFeedModule } from './sync-feed/sync-feed.module.js';
       dataSourceFactory: () => Promise.resolve(dataSource),
     }),
     AuthModule,
+    OAuthModule,
     RecordsModule,
     SyncFeedModule,
     CollectionsModule,

@@ -7,6 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import dataSource from '../ormconfig.js';
 import { AppModule } from './app.module.js';
+import { CLIENT_SCOPES } from './auth/api-client.dto.js';
 import { invalidRequest } from './common/api-error.js';
 import { ApiErrorFilter, toApiError } from './common/api-error.filter.js';
 import { parseJsonBody } from './common/json-body.js';
@@ -15,6 +16,8 @@ import { createOpenApiDocument } from './common/openapi.js';
 import { securityHeaders } from './common/security-headers.js';
 import { RequestValidationPipe } from './common/validation.js';
 import { config } from './config.js';
+import { DOCS_CLIENT, docsRedirectUri } from './oauth/client-adapter.js';
+import { mountOAuth } from './oauth/mount.js';
 
 /** A caller's own request id is kept if it is harmless in a header and a log. */
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
@@ -109,8 +112,20 @@ export async function createApp(): Promise<NestFastifyApplication> {
     jsonDocumentUrl: 'docs-json',
     yamlDocumentUrl: 'docs-yaml',
     customSiteTitle: 'Tidemark API',
-    swaggerOptions: { persistAuthorization: true },
+    swaggerOptions: {
+      persistAuthorization: true,
+      initOAuth: {
+        clientId: DOCS_CLIENT,
+        usePkceWithAuthorizationCodeGrant: true,
+        scopes: [...CLIENT_SCOPES],
+      },
+      // Read when the page is first asked for: only then is PUBLIC_URL known.
+      get oauth2RedirectUrl() {
+        return docsRedirectUri();
+      },
+    },
   });
+  mountOAuth(app);
   await app.init();
   return app;
 }

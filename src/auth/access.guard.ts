@@ -3,7 +3,6 @@ import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
 import { ApiError } from '../common/api-error.js';
-import { config } from '../config.js';
 import { ACCESS, type AccessRule } from './access.decorator.js';
 import { ApiKeysService } from './api-keys.service.js';
 import type { Caller, Scope } from './caller.js';
@@ -58,7 +57,7 @@ export class AccessGuard extends AuthGuard('jwt') {
 
     const caller = await this.apiKeys.authenticate(credential);
     if (caller) request.user = caller;
-    else if (config.JWT_JWKS_URL && scheme.toLowerCase() === 'bearer' && JWT.test(credential)) {
+    else if (scheme.toLowerCase() === 'bearer' && JWT.test(credential)) {
       await super.canActivate(context);
     } else throw unauthenticated('The API key is unknown, expired or revoked.');
 

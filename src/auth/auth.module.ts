@@ -12,19 +12,25 @@ import { ApiKeysService } from './api-keys.service.js';
 import { Developer } from './developer.entity.js';
 import { DevelopersController } from './developers.controller.js';
 import { DevelopersService } from './developers.service.js';
+import { Grant } from './grant.entity.js';
+import { GrantsController } from './grants.controller.js';
+import { GrantsService } from './grants.service.js';
 import { JwtStrategy } from './jwt.strategy.js';
+import { ServerKeysService } from './server-keys.service.js';
 
 /** Who is calling, and what they may do. */
 @Module({
-  imports: [TypeOrmModule.forFeature([Developer, ApiClient, ApiKey]), PassportModule],
-  controllers: [ApiClientsController, ApiKeysController, DevelopersController],
+  imports: [TypeOrmModule.forFeature([Developer, ApiClient, ApiKey, Grant]), PassportModule],
+  controllers: [ApiClientsController, ApiKeysController, DevelopersController, GrantsController],
   providers: [
     ApiClientsService,
     ApiKeysService,
     DevelopersService,
+    GrantsService,
     JwtStrategy,
+    ServerKeysService,
     { provide: APP_GUARD, useClass: AccessGuard },
   ],
-  exports: [ApiClientsService, DevelopersService],
+  exports: [ApiClientsService, DevelopersService, GrantsService, ServerKeysService],
 })
 export class AuthModule {}

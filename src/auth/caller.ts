@@ -40,6 +40,15 @@ export class Caller {
   }
 
   /**
+   * Is it the developer, or an admin, who is calling, rather than an application that was let in?
+   *
+   * @throws ApiError 403
+   */
+  assertIsOwn(): void {
+    if (this.client?.owner) throw forbidden('Applications cannot do this.');
+  }
+
+  /**
    * May the caller act on this developer's own library?
    *
    * @throws ApiError 403

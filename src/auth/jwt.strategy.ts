@@ -4,6 +4,7 @@ import {
   createLocalJWKSet,
   createRemoteJWKSet,
   customFetch,
+  decodeJwt,
   decodeProtectedHeader,
   errors,
   type FetchImplementation,
@@ -14,14 +15,35 @@ import { ExtractJwt, Strategy } from 'passport-jwt';
 import { serviceUnavailable } from '../common/api-error.js';
 import { isStorableText } from '../common/json-body.js';
 import { config } from '../config.js';
+import { ApiClientsService } from './api-clients.service.js';
+import { audience } from './audience.js';
 import { Caller } from './caller.js';
 import { DevelopersService } from './developers.service.js';
+import { GrantsService } from './grants.service.js';
+import { ServerKeysService } from './server-keys.service.js';
 
 interface AccessTokenClaims {
+  iss?: unknown;
+  aud?: unknown;
   sub?: unknown;
   exp?: unknown;
   /** Space-separated (RFC 8693); some issuers send a list. */
   scope?: unknown;
+}
+
+/** What the built-in authorization server says of an access token (RFC 9068). */
+interface OwnClaims extends AccessTokenClaims {
+  sub: string;
+  exp: number;
+  client_id: string;
+  scope: string;
+  /** Id of the grant; a token of client credentials has none. */
+  grant?: string;
+}
+
+interface Token<Claims> {
+  header: { typ?: unknown };
+  payload: Claims;
 }
 
 const ALGORITHMS = ['RS256', 'ES256'] as const;
@@ -38,12 +60,18 @@ const NO_KEY = [
 ];
 
 /**
- * JWT bearer tokens of the issuer in the settings (RFC 7519, RFC 9068): RS256 and ES256 only, so that neither
- * `none` nor a public key used as an HMAC secret gets through; `iss`, `aud` and `exp` are required.
+ * JWT bearer tokens (RFC 7519, RFC 9068) of the built-in authorization server, and of the issuer in the settings: each is
+ * checked with the keys of the issuer that it names, and then as a token of that issuer. RS256 and ES256 only, so that
+ * neither `none` nor a public key used as an HMAC secret gets through; `iss`, `aud` and `exp` are required.
  */
 @Injectable()
 export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
-  constructor(private readonly developers: DevelopersService) {
+  constructor(
+    private readonly developers: DevelopersService,
+    private readonly clients: ApiClientsService,
+    private readonly grants: GrantsService,
+    serverKeys: ServerKeysService,
+  ) {
     super({
       jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
       secretOrKeyProvider: (
@@ -51,21 +79,44 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
         token: string,
         done: (error: unknown, key?: string) => void,
       ) => {
-        findKey(token).then((key) => done(null, key), done);
+        findKey(token, serverKeys).then((key) => done(null, key), done);
       },
       algorithms: [...ALGORITHMS],
-      issuer: config.JWT_ISSUER,
-      audience: config.JWT_AUDIENCE,
+      jsonWebTokenOptions: { complete: true },
     });
   }
 
-  /** Turns the claims of a token with a good signature into its caller; false refuses the token. */
-  async validate({ sub, exp, scope }: AccessTokenClaims): Promise<Caller | false> {
+  /** Turns a token with a good signature into its caller; false refuses it. */
+  async validate({ header, payload }: Token<AccessTokenClaims>): Promise<Caller | false> {
+    if (payload.iss === config.PUBLIC_URL) {
+      const isAccessToken = header.typ === 'at+jwt' && payload.aud === audience();
+      return isAccessToken && this.validateOwn(payload as OwnClaims);
+    }
+    const { iss, aud, sub, exp, scope } = payload;
+    const audiences = Array.isArray(aud) ? aud : [aud];
+    if (iss !== config.JWT_ISSUER || !audiences.includes(config.JWT_AUDIENCE)) return false;
     if (typeof exp !== 'number') return false;
     if (typeof sub !== 'string' || sub === '' || [...sub].length > 255 || !isStorableText(sub)) return false;
     const scopes =
       typeof scope === 'string' ? scope.split(' ') : Array.isArray(scope) ? scope.map(String) : [];
     return new Caller(await this.developers.findOrCreate(sub), scopes);
+  }
+
+  /** What the token says counts only as far as its client and its grant still do. */
+  private async validateOwn({ sub, client_id, scope, grant: id }: OwnClaims): Promise<Caller | false> {
+    const client = await this.clients.find(client_id);
+    if (!client) return false;
+    const scopes = scope.split(' ').filter((name) => client.scopes.some((allowed) => allowed === name));
+    if (id === undefined) {
+      return client.owner?.developerId === sub && new Caller(client.owner, scopes, client);
+    }
+    const grant = await this.grants.find(id);
+    if (grant?.client.id !== client.id || grant.developer.developerId !== sub) return false;
+    return new Caller(
+      grant.developer,
+      scopes.filter((name) => grant.scopes.some((granted) => granted === name)),
+      client,
+    );
   }
 }
 
@@ -98,18 +149,22 @@ async function getKeySet(): Promise<KeySet> {
 }
 
 /**
- * The key that a token says it is signed with, as PEM; undefined when the issuer has no such key.
+ * The key that a token says it is signed with, of the issuer that it names, as PEM; undefined when there is no such key.
  *
  * @throws ApiError 503 when the issuer's keys cannot be had
  */
-async function findKey(token: string): Promise<string | undefined> {
+async function findKey(token: string, serverKeys: ServerKeysService): Promise<string | undefined> {
   let header: ReturnType<typeof decodeProtectedHeader>;
+  let issuer: unknown;
   try {
     header = decodeProtectedHeader(token);
+    issuer = decodeJwt(token).iss;
   } catch {
     return undefined;
   }
   if (!(ALGORITHMS as readonly unknown[]).includes(header.alg)) return undefined;
+  if (issuer === config.PUBLIC_URL) return serverKeys.findPublicKey(header.kid);
+  if (!config.JWT_JWKS_URL || issuer !== config.JWT_ISSUER) return undefined;
   try {
     const keys = await getKeySet();
     const key = KeyObject.from(await keys(header as { alg: string }));

@@ -1,0 +1,18 @@
+import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
+import { Developer } from '../auth/developer.entity.js';
+
+/** A link with which a developer may set a password, once. */
+@Entity('invites')
+export class Invite {
+  /** SHA-256 of the secret in the link. */
+  @PrimaryColumn('bytea')
+  hash: Buffer;
+
+  @ManyToOne(() => Developer, { nullable: false })
+  @JoinColumn({ name: 'developer_id', foreignKeyConstraintName: 'invites_developer' })
+  developer: Developer;
+
+  @Index('invites_expires_at')
+  @Column({ type: 'timestamptz', name: 'expires_at', precision: 3 })
+  expiresAt: Date;
+}

@@ -1,0 +1,96 @@
+import { hash, verify } from '@node-rs/argon2';
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
+import { randomBytes } from 'node:crypto';
+import { MoreThan, Repository } from 'typeorm';
+import { type DeveloperIdentity, DevelopersService } from '../auth/developers.service.js';
+import { hashSecret } from '../auth/secrets.js';
+import { config } from '../config.js';
+import { TidemarkDataSource } from '../database/tidemark-data-source.js';
+import { isText } from '../common/validation.js';
+import { Invite } from './invite.entity.js';
+import { Password } from './password.entity.js';
+
+export const MIN_PASSWORD = 12;
+export const MAX_PASSWORD = 200;
+
+/** Argon2id as OWASP recommends it: 19 MiB and some 20 ms for each try, memory in KiB. */
+const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
+
+const SAVE = `
+  INSERT INTO passwords (developer_id, hash, changed_at) VALUES ($1, $2, clock_timestamp())
+  ON CONFLICT (developer_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at`;
+
+/** Of two at once, one gets it. */
+const USE_INVITE = `DELETE FROM invites WHERE hash = $1 AND expires_at > clock_timestamp() RETURNING developer_id`;
+
+/** How developers prove at this server who they are. */
+@Injectable()
+export class PasswordsService {
+  /** What an unknown developer's password is compared with, so that it takes as long as a known one's. */
+  private readonly nobodys = hash(randomBytes(16), COST);
+
+  constructor(
+    @InjectDataSource() private readonly dataSource: TidemarkDataSource,
+    @InjectRepository(Password) private readonly passwords: Repository<Password>,
+    @InjectRepository(Invite) private readonly invites: Repository<Invite>,
+    private readonly developers: DevelopersService,
+  ) {}
+
+  async verify(developerId: string, password: string): Promise<boolean> {
+    const found = isText(developerId, 1, 255)
+      ? await this.passwords.findOneBy({ developer: { developerId } })
+      : null;
+    const isRight = await verify(found?.hash ?? (await this.nobodys), password);
+    return isRight && found !== null;
+  }
+
+  async set(developerId: string, password: string): Promise<void> {
+    const developer = await this.developers.findOrCreate(developerId);
+    await this.save(developer, await hash(password, COST));
+  }
+
+  /** @returns the link, which works once */
+  async invite(developerId: string, expiresInSeconds: number): Promise<{ url: string; expiresAt: Date }> {
+    const developer = await this.developers.findOrCreate(developerId);
+    const token = randomBytes(32).toString('base64url');
+    const expiresAt = new Date(Date.now() + expiresInSeconds * 1_000);
+    await this.invites.insert({ hash: hashSecret(token), developer, expiresAt });
+    // In the query, which the log leaves out.
+    return { url: `${config.PUBLIC_URL}/oauth/invite?token=${token}`, expiresAt };
+  }
+
+  /** Whom a link is for; undefined: it is used, too old, or none. */
+  async findInvited(token: string): Promise<DeveloperIdentity | undefined> {
+    const invite = await this.invites.findOne({
+      relations: { developer: true },
+      where: { hash: hashSecret(token), expiresAt: MoreThan(new Date()) },
+    });
+    return invite?.developer;
+  }
+
+  /** @returns whether the link was still good */
+  async accept(token: string, password: string): Promise<boolean> {
+    const developer = await this.findInvited(token);
+    if (!developer) return false;
+    // Before the transaction: it takes long.
+    const hashed = await hash(password, COST);
+    return this.dataSource.transaction(async (manager) => {
+      const [used] = await manager.query(USE_INVITE, [hashSecret(token)]);
+      if (used.length === 0) return false;
+      await manager.query(SAVE, [developer.id, hashed]);
+      await manager.query(END_LOGINS, [developer.developerId]);
+      return true;
+    });
+  }
+
+  private async save({ id, developerId }: DeveloperIdentity, hashed: string): Promise<void> {
+    await this.dataSource.transaction(async (manager) => {
+      await manager.query(SAVE, [id, hashed]);
+      await manager.query(END_LOGINS, [developerId]);
+    });
+  }
+}
+
+/** Whoever knew the old password is logged in no longer. */
+const END_LOGINS = `DELETE FROM oauth_states WHERE model = 'Session' AND account_id = $1`;
