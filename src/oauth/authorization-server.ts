@@ -87,9 +87,7 @@ export class AuthorizationServer {
       ...this.settings(),
       adapter: adapterOf,
       jwks: {
-        keys: keys
-          .filter(({ purpose }) => purpose === 'token')
-          .map(({ id, jwk }) => ({ ...jwk, kid: id })),
+        keys: keys.filter(({ purpose }) => purpose === 'token').map(({ id, jwk }) => ({ ...jwk, kid: id })),
       },
       cookies: {
         names: { session: 'tidemark_login', interaction: 'tidemark_request', resume: 'tidemark_resume' },

@@ -105,7 +105,11 @@ export class Interactions {
         clientId: String(details.params.client_id),
       });
     const scopes = missingScopes(details);
-    if (scopes.length > 0) grant.addResourceScope(audience(), scopes.join(' '));
+    if (scopes.length > 0) {
+      // The library asks for them under both names.
+      grant.addOIDCScope(scopes.join(' '));
+      grant.addResourceScope(audience(), scopes.join(' '));
+    }
     await this.finish(request, reply, { consent: { grantId: await grant.save() } });
   }
 

@@ -26,6 +26,9 @@ export const pagePolicy = (formAction = '') =>
 /** Of what the library answers by itself: its forms lead wherever a client may be led. */
 export const LIBRARY_POLICY = `default-src 'none'; script-src 'none'; style-src ${STYLE_HASH}; frame-ancestors 'none'; base-uri 'none'`;
 
+/** As it is hashed for the policy, to the character. */
+const STYLE_ELEMENT = new Html(`<style>${STYLE}</style>`);
+
 const page = (title: string, body: Html) =>
   html`<!doctype html>
     <html lang="en">
@@ -34,9 +37,7 @@ const page = (title: string, body: Html) =>
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
         <title>${title} - Tidemark</title>
-        <style>
-          ${new Html(STYLE)}
-        </style>
+        ${STYLE_ELEMENT}
       </head>
       <body>
         <main>

@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { Api } from './support/api.js';
+import { expectError } from './support/errors.js';
+import {
+  authorization,
+  authorize,
+  authorizeUrl,
+  Browser,
+  type Client,
+  createClient,
+  getTokens,
+  pkce,
+  post,
+  setPassword,
+} from './support/oauth.js';
+import { startApp, type TestApp } from './support/server.js';
+
+let app: TestApp;
+let client: Client;
+let publicClient: Client;
+
+beforeAll(async () => {
+  app = await startApp();
+  client = await createClient(app.admin);
+  publicClient = await createClient(app.admin, {
+    public: true,
+    redirectUris: ['https://phone.example/callback'],
+  });
+  expect(await setPassword(app.admin, 'dev-1')).toMatchObject({ status: 204 });
+});
+afterAll(() => app.close());
+
+const sync = (token: string) => new Api(app.url, token).sync({ since: '1970-01-01T00:00:00Z' });
+
+describe('the code flow', () => {
+  it.each([
+    ['confidential', () => client],
+    ['public', () => publicClient],
+  ])('gives a %s client tokens that act for the developer, refreshed and revoked', async (_kind, get) => {
+    const tokens = await getTokens(app.url, get(), 'dev-1');
+    expect(tokens).toMatchObject({ scope: 'sync:read sync:write', expires_in: 3_600, token_type: 'Bearer' });
+    expect(decodeProtectedHeader(tokens.access_token)).toMatchObject({ alg: 'ES256', typ: 'at+jwt' });
+    expect(decodeJwt(tokens.access_token)).toMatchObject({
+      iss: app.url,
+      aud: `${app.url}/api/v1`,
+      sub: 'dev-1',
+      client_id: get().id,
+      scope: 'sync:read sync:write',
+      grant: expect.any(String),
+    });
+    const api = new Api(app.url, tokens.access_token);
+    await api.create({ developerId: 'dev-1', resourceType: 'ROUTE', resourceKey: get().id, data: { km: 1 } });
+    expect((await sync(tokens.access_token)).status).toBe(200);
+    expect((await app.admin.get('/api/v1/api-keys')).body.data).toEqual([]);
+    expectError(await api.get('/api/v1/api-clients'), 403, 'insufficient_scope');
+
+    const refreshed = await post(app.url, '/oauth/token', get(), {
+      grant_type: 'refresh_token',
+      refresh_token: tokens.refresh_token,
+    });
+    expect(refreshed.status).toBe(200);
+    expect((await sync(refreshed.body.access_token)).status).toBe(200);
+
+    const revoked = await post(app.url, '/oauth/revoke', get(), { token: refreshed.body.refresh_token });
+    expect(revoked.status).toBe(200);
+    expectError(await sync(refreshed.body.access_token), 401, 'invalid_token');
+    expectError(await sync(tokens.access_token), 401, 'invalid_token');
+    const late = await post(app.url, '/oauth/token', get(), {
+      grant_type: 'refresh_token',
+      refresh_token: refreshed.body.refresh_token,
+    });
+    expect(late).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
+  });
+
+  it('says to the application that the person denied', async () => {
+    const browser = new Browser(app.url);
+    const { challenge } = pkce();
+    const start = await browser.follow(await browser.request(authorizeUrl(authorization(client, challenge))));
+    const { location } = await browser.follow(await browser.post(start.location, { action: 'cancel' }));
+    expect(location).toContain('https://planner.example/callback?error=access_denied');
+    expect(new URL(location).searchParams.get('state')).toBe('a-state');
+  });
+
+  it('asks a person who is logged in and has consented for nothing more', async () => {
+    const browser = new Browser(app.url);
+    await authorize(browser, authorization(client, pkce().challenge), 'dev-1');
+    const { location } = await browser.follow(
+      await browser.request(authorizeUrl(authorization(client, pkce().challenge))),
+    );
+    expect(location).toMatch(/^https:\/\/planner\.example\/callback\?code=/);
+  });
+});
+
+it('client credentials act for the owner of the client', async () => {
+  const { status, body } = await post(app.url, '/oauth/token', client, {
+    grant_type: 'client_credentials',
+    scope: 'sync:read',
+  });
+  expect(status).toBe(200);
+  expect(decodeJwt(body.access_token)).toMatchObject({ sub: 'planner-inc', scope: 'sync:read' });
+  expect((await sync(body.access_token)).status).toBe(200);
+  const created = await new Api(app.url, body.access_token).post('/api/v1/sync/records', {
+    developerId: 'planner-inc',
+    resourceType: 'ROUTE',
+    resourceKey: 'x',
+    data: {},
+  });
+  expectError(created, 403, 'insufficient_scope');
+});
+
+it('publishes what it is and its public keys only', async () => {
+  for (const name of ['oauth-authorization-server', 'openid-configuration']) {
+    const { status, body } = await new Api(app.url).get(`/.well-known/${name}`);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      issuer: app.url,
+      authorization_endpoint: `${app.url}/oauth/authorize`,
+      token_endpoint: `${app.url}/oauth/token`,
+      code_challenge_methods_supported: ['S256'],
+      response_types_supported: ['code'],
+    });
+  }
+  const { body } = await new Api(app.url).get('/oauth/jwks');
+  expect(JSON.parse(body).keys).toEqual([
+    {
+      kty: 'EC',
+      crv: 'P-256',
+      alg: 'ES256',
+      use: 'sig',
+      kid: expect.any(String),
+      x: expect.any(String),
+      y: expect.any(String),
+    },
+  ]);
+});

@@ -1,0 +1,172 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { Api } from './api.js';
+
+/** A browser as far as logging in needs one: it keeps cookies by path, and follows redirects only when told to. */
+export class Browser {
+  /** By name: the value, and the path that it is for. */
+  readonly cookies = new Map<string, { value: string; path: string }>();
+
+  constructor(readonly url: string) {}
+
+  async request(target: string, init: RequestInit = {}): Promise<Response> {
+    const url = new URL(target, this.url);
+    const cookie = [...this.cookies]
+      .filter(([, { path }]) => url.pathname.startsWith(path))
+      .map(([name, { value }]) => `${name}=${value}`)
+      .join('; ');
+    const headers = new Headers(init.headers);
+    if (cookie !== '') headers.set('cookie', cookie);
+    // A redirect leads to PUBLIC_URL, wherever the server under test is.
+    const response = await fetch(new URL(url.pathname + url.search, this.url), {
+      ...init,
+      headers,
+      redirect: 'manual',
+    });
+    for (const line of response.headers.getSetCookie()) {
+      const [, name, value] = /^([^=]+)=([^;]*)/.exec(line)!;
+      const path = /; path=([^;]*)/i.exec(line)?.[1] ?? '/';
+      if (/expires=Thu, 01 Jan 1970/i.test(line)) this.cookies.delete(name);
+      else this.cookies.set(name, { value, path });
+    }
+    return response;
+  }
+
+  post(
+    target: string,
+    form: Record<string, string>,
+    headers: Record<string, string> = {},
+  ): Promise<Response> {
+    return this.request(target, { method: 'POST', body: new URLSearchParams(form), headers });
+  }
+
+  /** Follows redirects as long as they stay on the server. */
+  async follow(response: Response): Promise<{ response: Response; location: string }> {
+    let location = '';
+    while ([302, 303].includes(response.status)) {
+      location = response.headers.get('location')!;
+      const { pathname } = new URL(location, this.url);
+      if (!pathname.startsWith('/oauth/')) break;
+      response = await this.request(location);
+    }
+    return { response, location };
+  }
+}
+
+export interface Client {
+  id: string;
+  secret: string | null;
+  redirectUri: string;
+}
+
+export async function createClient(
+  admin: Api,
+  settings: Partial<{
+    name: string;
+    redirectUris: string[];
+    scopes: string[];
+    public: boolean;
+    developerId: string;
+  }> = {},
+): Promise<Client> {
+  const redirectUris = settings.redirectUris ?? ['https://planner.example/callback'];
+  const { status, body } = await admin.post('/api/v1/api-clients', {
+    name: 'Route planner',
+    developerId: 'planner-inc',
+    scopes: ['sync:read', 'sync:write'],
+    ...settings,
+    redirectUris,
+  });
+  if (status !== 201) throw new Error(`no client: ${status} ${JSON.stringify(body)}`);
+  return { id: body.id, secret: body.secret, redirectUri: redirectUris[0] };
+}
+
+/** PKCE (RFC 7636). */
+export function pkce(verifier = randomBytes(32).toString('base64url')) {
+  return { verifier, challenge: createHash('sha256').update(verifier).digest('base64url') };
+}
+
+export const PASSWORD = 'a password of the tests';
+
+/** Parameters of an authorization request that is right. */
+export const authorization = (client: Client, challenge: string, changes: Record<string, string> = {}) => ({
+  client_id: client.id,
+  redirect_uri: client.redirectUri,
+  response_type: 'code',
+  scope: 'sync:read sync:write',
+  state: 'a-state',
+  code_challenge: challenge,
+  code_challenge_method: 'S256',
+  ...changes,
+});
+
+export const authorizeUrl = (parameters: Record<string, string>) =>
+  `/oauth/authorize?${new URLSearchParams(parameters)}`;
+
+/** Logs in and consents. @returns where the browser is sent in the end */
+export async function authorize(
+  browser: Browser,
+  parameters: Record<string, string>,
+  developerId: string,
+  password = PASSWORD,
+): Promise<URL> {
+  let { response, location } = await browser.follow(await browser.request(authorizeUrl(parameters)));
+  if (
+    location.includes('/oauth/interaction/') &&
+    (await response.clone().text()).includes('name="password"')
+  ) {
+    const form = { account: developerId, password, action: 'login' };
+    ({ response, location } = await browser.follow(await browser.post(location, form)));
+  }
+  if (location.includes('/oauth/interaction/') && response.status === 200) {
+    ({ response, location } = await browser.follow(await browser.post(location, { action: 'allow' })));
+  }
+  if ([302, 303].includes(response.status)) return new URL(location);
+  throw new Error(`not authorized: ${response.status} ${await response.text()}`);
+}
+
+/** A request of a client to an endpoint that takes forms. */
+export async function post(url: string, path: string, client: Client, form: Record<string, string>) {
+  const isPublic = client.secret === null;
+  const response = await fetch(url + path, {
+    method: 'POST',
+    headers: isPublic
+      ? {}
+      : { authorization: `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}` },
+    body: new URLSearchParams({ ...form, ...(isPublic ? { client_id: client.id } : {}) }),
+  });
+  const text = await response.text();
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a test reads whatever came
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (text === '' ? '' : JSON.parse(text)) as any,
+  };
+}
+
+/** The whole code flow. */
+export async function getTokens(
+  url: string,
+  client: Client,
+  developerId: string,
+  changes: Record<string, string> = {},
+  browser = new Browser(url),
+) {
+  const { verifier, challenge } = pkce();
+  const end = await authorize(browser, authorization(client, challenge, changes), developerId);
+  const code = end.searchParams.get('code');
+  if (code === null) throw new Error(`no code: ${end}`);
+  const { status, body } = await post(url, '/oauth/token', client, {
+    grant_type: 'authorization_code',
+    code,
+    redirect_uri: client.redirectUri,
+    code_verifier: verifier,
+  });
+  if (status !== 200) throw new Error(`no token: ${status} ${JSON.stringify(body)}`);
+  return body as { access_token: string; refresh_token: string; scope: string; expires_in: number };
+}
+
+export const setPassword = (admin: Api, developerId: string, password = PASSWORD) =>
+  admin.request('PUT', `/api/v1/users/${encodeURIComponent(developerId)}/password`, {
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ password }),
+  });
