@@ -4,16 +4,18 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 /**
- * Imports point one way: collections -> sync-feed -> records -> auth -> common. Each folder lists what it must not know.
+ * Imports point one way: collections -> sync-feed -> records -> auth -> common, and
+ * oauth -> auth. Each folder lists what it must not know.
  */
 const LAYERS = {
-  common: ['auth', 'jobs', 'records', 'sync-feed', 'collections', 'health'],
-  database: ['common', 'auth', 'jobs', 'records', 'sync-feed', 'collections', 'health'],
-  jobs: ['auth', 'records', 'sync-feed', 'collections', 'health'],
-  auth: ['jobs', 'records', 'sync-feed', 'collections', 'health'],
-  records: ['jobs', 'sync-feed', 'collections', 'health'],
-  'sync-feed': ['jobs', 'collections', 'health'],
-  collections: ['health'],
+  common: ['auth', 'jobs', 'records', 'sync-feed', 'collections', 'oauth', 'health'],
+  database: ['common', 'auth', 'jobs', 'records', 'sync-feed', 'collections', 'oauth', 'health'],
+  jobs: ['auth', 'records', 'sync-feed', 'collections', 'oauth', 'health'],
+  auth: ['jobs', 'records', 'sync-feed', 'collections', 'oauth', 'health'],
+  records: ['jobs', 'sync-feed', 'collections', 'oauth', 'health'],
+  'sync-feed': ['jobs', 'collections', 'oauth', 'health'],
+  collections: ['oauth', 'health'],
+  oauth: ['jobs', 'records', 'sync-feed', 'collections', 'health'],
 };
 
 /** Calls of which a TypeORM subscriber hears too little, or nothing at all: the feed would miss the change. */

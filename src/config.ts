@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { plainToInstance, Transform } from 'class-transformer';
 import {
   IsIn,
@@ -21,6 +22,9 @@ const Integer = (): PropertyDecorator =>
 const POSTGRES_URL = /^postgres(ql)?:\/\/\S+$/;
 
 const HTTP_URL = /^https?:\/\/[^\s/?#]+(\/[^\s?#]*)?$/;
+
+/** Looks like an IP address, perhaps with the length of a prefix; `isNetwork` looks closer. */
+const NETWORK = /^[\da-fA-F.:]+(\/\d{1,3})?$/;
 
 /**
  * Every setting, read from the environment once at start. `.env.example` lists the same variables with the same
@@ -73,6 +77,18 @@ export class Config {
   @Matches(/^[\x21-\x7e]{8,}$/, { message: 'ADMIN_API_KEY must be at least 8 visible ASCII characters' })
   ADMIN_API_KEY?: string = undefined;
 
+  /**
+   * Addresses or networks of proxies, separated by commas, whose X-Forwarded-For is believed: logins are throttled by
+   * address. Unset: nobody's.
+   */
+  @IsOptional()
+  @Transform(({ value }) => value.split(','))
+  @Matches(NETWORK, {
+    each: true,
+    message: 'TRUST_PROXY must be IP addresses or networks such as 10.0.0.0/8',
+  })
+  TRUST_PROXY?: string[] = undefined;
+
   /** Largest request body, in bytes. */
   @Integer()
   @IsInt()
@@ -111,6 +127,11 @@ function constraintsOf({ constraints = {} }: ValidationError): string[] {
   return [constraints.isInt, ...Object.values(constraints)].filter((message) => message !== undefined);
 }
 
+function isNetwork(network: string): boolean {
+  const [address, length] = network.split('/');
+  return isIP(address) > 0 && (length === undefined || Number(length) <= (isIP(address) === 4 ? 32 : 128));
+}
+
 /** The variables that are settings. */
 export const CONFIG_NAMES: readonly string[] = Object.keys(new Config());
 
@@ -128,6 +149,10 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     problems.push('JWT_JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE');
   }
   if (problems.length === 0) {
+    if (config.TRUST_PROXY?.some((network) => !isNetwork(network)))
+      problems.push('TRUST_PROXY has an invalid address or network');
+    if (config.JWT_ISSUER !== undefined && config.JWT_ISSUER === config.PUBLIC_URL?.replace(/\/+$/, ''))
+      problems.push('JWT_ISSUER must not be PUBLIC_URL, the issuer of this server');
     if (config.DATABASE_URL && !URL.canParse(config.DATABASE_URL))
       problems.push('DATABASE_URL is not a valid URL');
     if (config.DATABASE_REPLICA_URL?.some((url) => !URL.canParse(url)))

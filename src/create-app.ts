@@ -42,6 +42,8 @@ export async function createApp(): Promise<NestFastifyApplication> {
       const given = headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
     },
+    // Of whom X-Forwarded-For is believed: where a login comes from.
+    trustProxy: config.TRUST_PROXY ?? false,
     // While the server drains, requests on open connections are still served; each connection then closes.
     return503OnClosing: false,
     // Node would refuse a request without Host with an empty body; the hook below does it with ours.

@@ -215,6 +215,7 @@ describe('an access token', () => {
     const api = new Api(app.url, await forge({}));
     expect((await api.sync({ since: '1970-01-01T00:00:00Z' })).status).toBe(200);
     expectError(await api.get('/api/v1/api-clients'), 403, 'insufficient_scope');
+    expectError(await sync(await forge({ scope: undefined })), 403, 'insufficient_scope');
   });
 
   it.each<[string, JWTPayload, { typ?: string; kid?: string }]>([
@@ -228,7 +229,6 @@ describe('an access token', () => {
     ['without a grant', { grant: undefined }, {}],
     ['that has expired', { exp: 1 }, {}],
     ['without an expiry', { exp: undefined }, {}],
-    ['without a scope', { scope: undefined }, {}],
     ['of another type', {}, { typ: 'JWT' }],
     ['with an unknown key', {}, { kid: 'x' }],
   ])('%s is refused', async (_what, changes, header) => {

@@ -22,6 +22,11 @@ const ROUTES = {
   'delete /api/v1/api-keys/{id}': [204, 400, 401, 403, 404, 500, 503],
   'get /api/v1/users/current.json': [200, 401, 403, 500, 503],
   'put /api/v1/developers/{developerId}': [200, 400, 401, 403, 413, 415, 500, 503],
+  'get /api/v1/grants': [200, 400, 401, 403, 500, 503],
+  'delete /api/v1/grants/{id}': [204, 400, 401, 403, 404, 500, 503],
+  'put /api/v1/developers/{developerId}/password': [204, 400, 401, 403, 413, 415, 500, 503],
+  'post /api/v1/developers/{developerId}/invites': [201, 400, 401, 403, 413, 415, 500, 503],
+  'post /api/v1/oauth/signing-keys': [201, 400, 401, 403, 413, 415, 500, 503],
   'get /api/v1/sync/records': [200, 400, 401, 403, 500, 503],
   'post /api/v1/sync/records': [201, 400, 401, 403, 409, 413, 415, 500, 503],
   'get /api/v1/sync/records/{id}': [200, 304, 400, 401, 403, 404, 500, 503],
@@ -108,7 +113,13 @@ describe('the document', () => {
     const { summary, tags, security, parameters, requestBody, responses } = operationOf(route);
     expect(summary).toMatch(/\S/);
     expect(document.tags).toEqual(expect.arrayContaining([expect.objectContaining({ name: tags[0] })]));
-    expect(security).toEqual(route.includes('/health/') ? [{}] : [{ bearer: [] }]);
+    const [scopes = []] = security.flatMap(({ oauth2 }: Json) => (oauth2 === undefined ? [] : [oauth2]));
+    expect(scopes).not.toContain('sync:admin');
+    expect(security).toEqual(
+      route.includes('/health/')
+        ? [{}]
+        : [...(scopes.length > 0 ? [{ oauth2: [expect.stringMatching(/^sync:/)] }] : []), { bearer: [] }],
+    );
     for (const parameter of parameters) {
       expect(parameter).toEqual(
         expect.objectContaining({ description: expect.stringMatching(/\S/), schema: expect.anything() }),

@@ -1,5 +1,5 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
-import { ApiBearerAuth, ApiSecurity } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOAuth2, ApiSecurity } from '@nestjs/swagger';
 import { ApiError, forbidden } from '../common/api-error.js';
 import { ApiErrorExamples } from '../common/api-errors.decorator.js';
 import type { Caller, Scope } from './caller.js';
@@ -14,6 +14,8 @@ export const Access = (scope: Scope) =>
   applyDecorators(
     SetMetadata<string, AccessRule>(ACCESS, scope),
     ApiBearerAuth('bearer'),
+    // Administration is never granted to applications.
+    ...(scope === 'sync:admin' ? [] : [ApiOAuth2([scope], 'oauth2')]),
     ApiErrorExamples(
       new ApiError(401, 'authentication_required', 'Authentication required'),
       new ApiError(

@@ -9,6 +9,7 @@ import {
   errors,
   type FetchImplementation,
 } from 'jose';
+import { isUUID } from 'class-validator';
 import { KeyObject, type webcrypto } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { ExtractJwt, Strategy } from 'passport-jwt';
@@ -33,12 +34,9 @@ interface AccessTokenClaims {
 
 /** What the built-in authorization server says of an access token (RFC 9068). */
 interface OwnClaims extends AccessTokenClaims {
-  sub: string;
-  exp: number;
-  client_id: string;
-  scope: string;
+  client_id?: unknown;
   /** Id of the grant; a token of client credentials has none. */
-  grant?: string;
+  grant?: unknown;
 }
 
 interface Token<Claims> {
@@ -103,14 +101,23 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
   }
 
   /** What the token says counts only as far as its client and its grant still do. */
-  private async validateOwn({ sub, client_id, scope, grant: id }: OwnClaims): Promise<Caller | false> {
+  private async validateOwn({
+    sub,
+    exp,
+    client_id,
+    scope = '',
+    grant: id,
+  }: OwnClaims): Promise<Caller | false> {
+    if (typeof exp !== 'number' || typeof scope !== 'string' || typeof client_id !== 'string') return false;
+    if (!isUUID(client_id, 'loose')) return false;
     const client = await this.clients.find(client_id);
     if (!client) return false;
     const scopes = scope.split(' ').filter((name) => client.scopes.some((allowed) => allowed === name));
     if (id === undefined) {
-      return client.owner?.developerId === sub && new Caller(client.owner, scopes, client);
+      const { owner } = client;
+      return owner !== null && owner.developerId === sub && new Caller(owner, scopes, client);
     }
-    const grant = await this.grants.find(id);
+    const grant = await this.grants.find(String(id));
     if (grant?.client.id !== client.id || grant.developer.developerId !== sub) return false;
     return new Caller(
       grant.developer,

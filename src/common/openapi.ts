@@ -35,12 +35,32 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
       },
       'bearer',
     )
+    .addOAuth2(
+      {
+        type: 'oauth2',
+        description: 'The built-in authorization server: log in as a developer, and let this page in.',
+        flows: {
+          authorizationCode: {
+            authorizationUrl: '/oauth/authorize',
+            tokenUrl: '/oauth/token',
+            refreshUrl: '/oauth/token',
+            scopes: {
+              'sync:read': 'Read records and feeds',
+              'sync:write': 'Create, change, delete and share records',
+            },
+          },
+        },
+      },
+      'oauth2',
+    )
     .addTag('Records', 'What services write.')
     .addTag('Sync feed', 'What clients poll.')
     .addTag('Sharing and collections', 'Reading and following the records of others.')
     .addTag('API clients', 'Applications, managed by admins.')
     .addTag('API keys', 'Credentials: made by admins, managed by their developers, too.')
     .addTag('Developers', 'Those whose libraries are kept here.')
+    .addTag('Grants', 'What developers let applications do.')
+    .addTag('People', 'Passwords and signing keys, managed by admins.')
     .addTag('Health', 'For operators.')
     .build();
   return SwaggerModule.createDocument(app, config, {

@@ -12,7 +12,7 @@ const DeveloperId = () =>
 
 @ApiTags('People')
 @Access('sync:admin')
-@Controller('api/v1/users/:developerId')
+@Controller('api/v1/developers/:developerId')
 export class PasswordsController {
   constructor(private readonly passwords: PasswordsService) {}
 

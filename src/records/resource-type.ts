@@ -14,6 +14,8 @@ const RESERVED = new Set([
   'collections',
   'developer',
   'developers',
+  'grant',
+  'grants',
   'health',
   'oauth',
   'sync',
