@@ -68,12 +68,24 @@ CREATE TABLE public.grants (
     expires_at timestamp(3) with time zone NOT NULL
 );
 
+CREATE TABLE public.invites (
+    hash bytea NOT NULL,
+    developer_id integer NOT NULL,
+    expires_at timestamp(3) with time zone NOT NULL
+);
+
 CREATE SEQUENCE public.item_ids
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
     NO MAXVALUE
     CACHE 1;
+
+CREATE TABLE public.login_attempts (
+    key bytea NOT NULL,
+    attempts integer NOT NULL,
+    expires_at timestamp(3) with time zone NOT NULL
+);
 
 CREATE TABLE public.migrations (
     id integer NOT NULL,
@@ -90,6 +102,23 @@ CREATE SEQUENCE public.migrations_id_seq
     CACHE 1;
 
 ALTER SEQUENCE public.migrations_id_seq OWNED BY public.migrations.id;
+
+CREATE TABLE public.oauth_states (
+    model character varying(32) NOT NULL,
+    id character varying(64) NOT NULL,
+    payload json NOT NULL,
+    grant_id character varying(64),
+    uid character varying(64),
+    account_id character varying(255),
+    consumed_at timestamp(3) with time zone,
+    expires_at timestamp(3) with time zone NOT NULL
+);
+
+CREATE TABLE public.passwords (
+    developer_id integer NOT NULL,
+    hash character varying(255) NOT NULL,
+    changed_at timestamp(3) with time zone NOT NULL
+);
 
 CREATE TABLE public.pins (
     developer_id integer NOT NULL,
@@ -114,6 +143,14 @@ CREATE TABLE public.records (
     last_synced_at timestamp(3) with time zone,
     created_at timestamp(3) with time zone NOT NULL,
     updated_at timestamp(3) with time zone NOT NULL
+);
+
+CREATE TABLE public.server_keys (
+    id character varying(64) NOT NULL,
+    purpose character varying(16) NOT NULL,
+    jwk json NOT NULL,
+    created_at timestamp(3) with time zone NOT NULL,
+    expires_at timestamp(3) with time zone
 );
 
 CREATE TABLE public.shares (
@@ -146,6 +183,18 @@ ALTER TABLE ONLY public.developers
 ALTER TABLE ONLY public.grants
     ADD CONSTRAINT grants_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.invites
+    ADD CONSTRAINT invites_pkey PRIMARY KEY (hash);
+
+ALTER TABLE ONLY public.login_attempts
+    ADD CONSTRAINT login_attempts_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY public.oauth_states
+    ADD CONSTRAINT oauth_states_pkey PRIMARY KEY (model, id);
+
+ALTER TABLE ONLY public.passwords
+    ADD CONSTRAINT passwords_pkey PRIMARY KEY (developer_id);
+
 ALTER TABLE ONLY public.pins
     ADD CONSTRAINT pins_pkey PRIMARY KEY (developer_id, item_id);
 
@@ -154,6 +203,9 @@ ALTER TABLE ONLY public.records
 
 ALTER TABLE ONLY public.records
     ADD CONSTRAINT records_pkey PRIMARY KEY (owner_id, item_id);
+
+ALTER TABLE ONLY public.server_keys
+    ADD CONSTRAINT server_keys_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.shares
     ADD CONSTRAINT shares_pkey PRIMARY KEY (owner_id, item_id, developer_id);
@@ -173,6 +225,18 @@ CREATE INDEX change_events_of_item ON public.change_events USING btree (feed_id,
 CREATE INDEX grants_of_client ON public.grants USING btree (client_id);
 
 CREATE INDEX grants_of_developer ON public.grants USING btree (developer_id, client_id);
+
+CREATE INDEX invites_expires_at ON public.invites USING btree (expires_at);
+
+CREATE INDEX login_attempts_expires_at ON public.login_attempts USING btree (expires_at);
+
+CREATE INDEX oauth_states_account_id ON public.oauth_states USING btree (account_id);
+
+CREATE INDEX oauth_states_expires_at ON public.oauth_states USING btree (expires_at);
+
+CREATE INDEX oauth_states_grant_id ON public.oauth_states USING btree (grant_id);
+
+CREATE INDEX oauth_states_uid ON public.oauth_states USING btree (uid);
 
 CREATE INDEX pins_of_item ON public.pins USING btree (item_owner_id, item_id, developer_id);
 
@@ -194,6 +258,15 @@ ALTER TABLE ONLY public.grants
 
 ALTER TABLE ONLY public.grants
     ADD CONSTRAINT grants_developer FOREIGN KEY (developer_id) REFERENCES public.developers(id);
+
+ALTER TABLE ONLY public.invites
+    ADD CONSTRAINT invites_developer FOREIGN KEY (developer_id) REFERENCES public.developers(id);
+
+ALTER TABLE ONLY public.oauth_states
+    ADD CONSTRAINT oauth_states_grant FOREIGN KEY (grant_id) REFERENCES public.grants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.passwords
+    ADD CONSTRAINT passwords_developer FOREIGN KEY (developer_id) REFERENCES public.developers(id);
 
 ALTER TABLE ONLY public.records
     ADD CONSTRAINT records_owner FOREIGN KEY (owner_id) REFERENCES public.developers(id);

@@ -88,7 +88,7 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
   async validate({ header, payload }: Token<AccessTokenClaims>): Promise<Caller | false> {
     if (payload.iss === config.PUBLIC_URL) {
       const isAccessToken = header.typ === 'at+jwt' && payload.aud === audience();
-      return isAccessToken && this.validateOwn(payload as OwnClaims);
+      return isAccessToken && this.validateOwn(payload);
     }
     const { iss, aud, sub, exp, scope } = payload;
     const audiences = Array.isArray(aud) ? aud : [aud];
