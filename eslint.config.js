@@ -4,18 +4,19 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 /**
- * Imports point one way: collections -> sync-feed -> records -> auth -> common, and
- * oauth -> auth. Each folder lists what it must not know.
+ * Imports point one way: collections, webhooks -> sync-feed -> records -> auth -> common, and oauth -> auth. Each folder
+ * lists what it must not know.
  */
 const LAYERS = {
-  common: ['auth', 'jobs', 'records', 'sync-feed', 'collections', 'oauth', 'health'],
-  database: ['common', 'auth', 'jobs', 'records', 'sync-feed', 'collections', 'oauth', 'health'],
-  jobs: ['auth', 'records', 'sync-feed', 'collections', 'oauth', 'health'],
-  auth: ['jobs', 'records', 'sync-feed', 'collections', 'oauth', 'health'],
-  records: ['jobs', 'sync-feed', 'collections', 'oauth', 'health'],
-  'sync-feed': ['jobs', 'collections', 'oauth', 'health'],
-  collections: ['oauth', 'health'],
-  oauth: ['jobs', 'records', 'sync-feed', 'collections', 'health'],
+  common: ['auth', 'jobs', 'records', 'sync-feed', 'collections', 'oauth', 'webhooks', 'health'],
+  database: ['common', 'auth', 'jobs', 'records', 'sync-feed', 'collections', 'oauth', 'webhooks', 'health'],
+  jobs: ['auth', 'records', 'sync-feed', 'collections', 'oauth', 'webhooks', 'health'],
+  auth: ['jobs', 'records', 'sync-feed', 'collections', 'oauth', 'webhooks', 'health'],
+  records: ['jobs', 'sync-feed', 'collections', 'oauth', 'webhooks', 'health'],
+  'sync-feed': ['jobs', 'collections', 'oauth', 'webhooks', 'health'],
+  collections: ['oauth', 'webhooks', 'health'],
+  oauth: ['jobs', 'records', 'sync-feed', 'collections', 'webhooks', 'health'],
+  webhooks: ['collections', 'oauth', 'health'],
 };
 
 /** Calls of which a TypeORM subscriber hears too little, or nothing at all: the feed would miss the change. */

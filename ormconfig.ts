@@ -25,10 +25,21 @@ import { Invite } from './src/oauth/invite.entity.js';
 import { LoginAttempts } from './src/oauth/login-attempts.entity.js';
 import { OAuthState } from './src/oauth/oauth-state.entity.js';
 import { Password } from './src/oauth/password.entity.js';
+import { Webhooks1700000006000 } from './src/migrations/1700000006000-webhooks.js';
 import { SyncRecord } from './src/records/record.entity.js';
 import { Share } from './src/records/share.entity.js';
 import { ChangeEvent } from './src/sync-feed/change-event.entity.js';
+import { listenToFeeds } from './src/sync-feed/feed-listener.js';
 import { RecordChangeSubscriber } from './src/sync-feed/record-change.subscriber.js';
+import { ClientKeySubscriber, GrantSubscriber } from './src/webhooks/right.subscriber.js';
+import { webhookWakeUp } from './src/webhooks/wake-up.js';
+import { WebhookAttempt } from './src/webhooks/webhook-attempt.entity.js';
+import { WebhookDelivery } from './src/webhooks/webhook-delivery.entity.js';
+import { WebhookEndpoint } from './src/webhooks/webhook-endpoint.entity.js';
+import { WebhookPosition } from './src/webhooks/webhook-position.entity.js';
+
+// As the subscribers below: before the first change.
+listenToFeeds(webhookWakeUp);
 
 const isEmbedded = config.DATABASE_URL === undefined;
 
@@ -40,25 +51,18 @@ export default new TidemarkDataSource(
       ? { username: 'postgres', password: 'postgres', database: 'postgres' }
       : { url: config.DATABASE_URL }),
     entities: [
-      Developer,
-      ApiClient,
-      ApiKey,
-      Grant,
-      ServerKey,
-      OAuthState,
-      Password,
-      Invite,
-      LoginAttempts,
-      SyncRecord,
-      Share,
-      ChangeEvent,
-      Pin,
+      ...[Developer, ApiClient, ApiKey, Grant, ServerKey],
+      ...[OAuthState, Password, Invite, LoginAttempts],
+      ...[SyncRecord, Share, ChangeEvent, Pin],
+      ...[WebhookEndpoint, WebhookPosition, WebhookDelivery, WebhookAttempt],
     ],
     subscribers: [
       RecordChangeSubscriber,
       PinChangeSubscriber,
       FollowedRecordSubscriber,
       RevokedShareSubscriber,
+      ClientKeySubscriber,
+      GrantSubscriber,
     ],
     migrations: [
       Initial1700000000000,
@@ -68,6 +72,7 @@ export default new TidemarkDataSource(
       ApiClients1700000004000,
       DeveloperNames1700000004500,
       OAuth1700000005000,
+      Webhooks1700000006000,
     ],
     synchronize: false,
     // No extension is needed: every id is made by the server or by an identity column.

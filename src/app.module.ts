@@ -7,6 +7,7 @@ import { HealthController } from './health/health.controller.js';
 import { OAuthModule } from './oauth/oauth.module.js';
 import { RecordsModule } from './records/records.module.js';
 import { SyncFeedModule } from './sync-feed/sync-feed.module.js';
+import { WebhooksModule } from './webhooks/webhooks.module.js';
 
 @Module({
   imports: [
@@ -20,6 +21,7 @@ import { SyncFeedModule } from './sync-feed/sync-feed.module.js';
     RecordsModule,
     SyncFeedModule,
     CollectionsModule,
+    WebhooksModule,
   ],
   controllers: [HealthController],
 })

@@ -12,6 +12,8 @@ describe('loadConfig', () => {
       DATABASE_POOL_SIZE: 10,
       DATA_DIR: './.data',
       BODY_LIMIT: 1_048_576,
+      WEBHOOK_ALLOW_PRIVATE: false,
+      WEBHOOK_LOG_DAYS: 30,
       LOG_LEVEL: 'info',
       SHUTDOWN_TIMEOUT: 30,
     });
@@ -38,6 +40,8 @@ describe('loadConfig', () => {
     ['DATABASE_REPLICA_URL', 'postgres://a.example/x,'],
     ['DATABASE_REPLICA_URL', 'postgres://localhost:99999/x'],
     ['DATABASE_POOL_SIZE', '0'],
+    ['WEBHOOK_ALLOW_PRIVATE', 'yes'],
+    ['WEBHOOK_LOG_DAYS', '0'],
     ['ADMIN_API_KEY', 'short'],
     ['ADMIN_API_KEY', 'has a space in it'],
     ['BODY_LIMIT', '1mb'],

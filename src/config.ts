@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { plainToInstance, Transform } from 'class-transformer';
 import {
+  IsBoolean,
   IsIn,
   IsInt,
   IsOptional,
@@ -18,6 +19,10 @@ export class ConfigError extends Error {}
 /** A whole number in a variable; anything else stays text and is refused by `IsInt`. */
 const Integer = (): PropertyDecorator =>
   Transform(({ value }) => (/^\d+$/.test(value) ? Number(value) : value));
+
+/** `true` or `false`; anything else stays text and is refused by `IsBoolean`. */
+const Flag = (): PropertyDecorator =>
+  Transform(({ value }) => (['true', 'false'].includes(value) ? value === 'true' : value));
 
 const POSTGRES_URL = /^postgres(ql)?:\/\/\S+$/;
 
@@ -95,6 +100,21 @@ export class Config {
   @Min(1024)
   @Max(64 * 1024 * 1024)
   BODY_LIMIT: number = 1024 * 1024;
+
+  /**
+   * Webhooks may go to any address, and to http:// URLs. For development: on a server that others use, it would let them
+   * reach what only this machine can.
+   */
+  @Flag()
+  @IsBoolean({ message: 'WEBHOOK_ALLOW_PRIVATE must be true or false' })
+  WEBHOOK_ALLOW_PRIVATE: boolean = false;
+
+  /** Days that the log of webhook deliveries goes back. */
+  @Integer()
+  @IsInt()
+  @Min(1)
+  @Max(3650)
+  WEBHOOK_LOG_DAYS: number = 30;
 
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
   LOG_LEVEL: string = 'info';

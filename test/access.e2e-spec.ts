@@ -8,8 +8,11 @@ import { startApp, type TestApp } from './support/server.js';
 
 const KEYS = '/api/v1/api-keys';
 const CLIENTS = '/api/v1/api-clients';
+const WEBHOOKS = '/api/v1/webhooks';
 const ISSUER = { JWT_ISSUER: 'https://issuer.example', JWT_AUDIENCE: 'tidemark' };
 const SCOPES = ['sync:read', 'sync:write'];
+/** Nobody listens there. */
+const RECEIVER = 'http://127.0.0.1:9/';
 
 /** Every kind of credential: what it may do, and for whom. All that is asked for belongs to the developer `owner`. */
 interface Credential {
@@ -79,6 +82,26 @@ const client =
     url: `${CLIENTS}/${(await createClient()).id}${path}`,
     body,
   });
+/** A webhook of a new client, which the developer `owner` lets read. An application manages its own, and these are not. */
+const webhook = (method: string, path: string, scope: string, ok: number, rest = '', body?: unknown) => ({
+  [`${method} ${WEBHOOKS}/{id}${path}`]: {
+    scope,
+    ok,
+    client: 403,
+    request: async () => ({ url: `${WEBHOOKS}/${await createWebhook()}${rest}`, body }),
+  },
+});
+const delivery = (method: string, path: string, scope: string, ok: number): Record<string, Route> => ({
+  [`${method} ${WEBHOOKS}/{id}/deliveries/{deliveryId}${path}`]: {
+    scope,
+    ok,
+    client: 403,
+    request: async () => {
+      const id = await createWebhook();
+      return { url: `${WEBHOOKS}/${id}/deliveries/${await createDelivery(id)}${path}` };
+    },
+  },
+});
 
 /** What each route answers to whom. A new route gets its line here. */
 const ROUTES: Record<string, Route> = {
@@ -177,6 +200,26 @@ const ROUTES: Record<string, Route> = {
   [`PATCH ${CLIENTS}/{id}`]: { scope: 'sync:admin', ok: 200, request: client('', { name: 'renamed' }) },
   [`DELETE ${CLIENTS}/{id}`]: { scope: 'sync:admin', ok: 204, request: client() },
   [`POST ${CLIENTS}/{id}/secret`]: { scope: 'sync:admin', ok: 201, request: client('/secret', {}) },
+
+  [`GET ${WEBHOOKS}`]: { scope: 'sync:read', ok: 200, stranger: 200, request: of(WEBHOOKS) },
+  [`POST ${WEBHOOKS}`]: {
+    scope: 'sync:write',
+    ok: 201,
+    client: 403,
+    request: async () => ({ url: WEBHOOKS, body: { clientId: (await createClient()).id, url: RECEIVER } }),
+  },
+  ...webhook('GET', '', 'sync:read', 200),
+  ...webhook('PATCH', '', 'sync:write', 200, '', { active: false }),
+  ...webhook('DELETE', '', 'sync:write', 204),
+  ...webhook('POST', '/secret', 'sync:write', 201, '/secret', {}),
+  ...webhook('POST', '/test', 'sync:write', 200, '/test'),
+  ...webhook('POST', '/replay', 'sync:write', 202, '/replay', {
+    developerId: 'owner',
+    since: '1970-01-01T00:00:00Z',
+  }),
+  ...webhook('GET', '/deliveries', 'sync:read', 200, '/deliveries'),
+  ...delivery('GET', '', 'sync:read', 200),
+  ...delivery('POST', '/replay', 'sync:write', 202),
 };
 
 let app: TestApp;
@@ -192,7 +235,11 @@ beforeAll(async () => {
   jwk = await exportJWK(issuer.publicKey);
   await new Promise<void>((resolve) => jwks.listen(0, '127.0.0.1', resolve));
   const { port } = jwks.address() as AddressInfo;
-  app = await startApp({ ...ISSUER, JWT_JWKS_URL: `http://127.0.0.1:${port}/jwks.json` });
+  app = await startApp({
+    ...ISSUER,
+    JWT_JWKS_URL: `http://127.0.0.1:${port}/jwks.json`,
+    WEBHOOK_ALLOW_PRIVATE: 'true',
+  });
 
   const { paths } = (await app.admin.get('/docs-json')).body;
   operations = new Map(
@@ -275,6 +322,24 @@ async function createKey(developerId: string, scopes: string[], clientId?: strin
 async function createClient() {
   const { body } = await app.admin.post(CLIENTS, { developerId: 'owner', name: 'app', scopes: SCOPES });
   return body as { id: string };
+}
+
+async function createWebhook(): Promise<string> {
+  const { id: clientId } = await createClient();
+  await createKey('owner', ['sync:read'], clientId);
+  return (await app.admin.post(WEBHOOKS, { clientId, url: RECEIVER })).body.id;
+}
+
+async function createDelivery(endpointId: string): Promise<string> {
+  const [{ id }] = await app.dataSource.query(
+    `INSERT INTO webhook_deliveries
+       (id, endpoint_id, developer_id, kind, since, until, notifications, status, created_at)
+     SELECT gen_random_uuid(), $1, id, 'change', '1970-01-01', now(), 1, 'delivered', now()
+     FROM developers WHERE developer_id = 'owner'
+     RETURNING id`,
+    [endpointId],
+  );
+  return id;
 }
 
 function expectedOf({ scope, ok, stranger = 403, client = ok, admin = {} }: Route, kind: Kind) {

@@ -27,6 +27,17 @@ const ROUTES = {
   'put /api/v1/developers/{developerId}/password': [204, 400, 401, 403, 413, 415, 500, 503],
   'post /api/v1/developers/{developerId}/invites': [201, 400, 401, 403, 413, 415, 500, 503],
   'post /api/v1/oauth/signing-keys': [201, 400, 401, 403, 413, 415, 500, 503],
+  'post /api/v1/webhooks': [201, 400, 401, 403, 404, 413, 415, 500, 503],
+  'get /api/v1/webhooks': [200, 400, 401, 403, 500, 503],
+  'get /api/v1/webhooks/{id}': [200, 400, 401, 403, 404, 500, 503],
+  'patch /api/v1/webhooks/{id}': [200, 400, 401, 403, 404, 413, 415, 500, 503],
+  'delete /api/v1/webhooks/{id}': [204, 400, 401, 403, 404, 500, 503],
+  'post /api/v1/webhooks/{id}/secret': [201, 400, 401, 403, 404, 413, 415, 500, 503],
+  'post /api/v1/webhooks/{id}/test': [200, 400, 401, 403, 404, 500, 503],
+  'get /api/v1/webhooks/{id}/deliveries': [200, 400, 401, 403, 404, 500, 503],
+  'get /api/v1/webhooks/{id}/deliveries/{deliveryId}': [200, 400, 401, 403, 404, 500, 503],
+  'post /api/v1/webhooks/{id}/deliveries/{deliveryId}/replay': [202, 400, 401, 403, 404, 409, 500, 503],
+  'post /api/v1/webhooks/{id}/replay': [202, 400, 401, 403, 404, 413, 415, 500, 503],
   'get /api/v1/sync/records': [200, 400, 401, 403, 500, 503],
   'post /api/v1/sync/records': [201, 400, 401, 403, 409, 413, 415, 500, 503],
   'get /api/v1/sync/records/{id}': [200, 304, 400, 401, 403, 404, 500, 503],
@@ -376,6 +387,51 @@ describe('what the server answers is what the document says:', () => {
     expectDocumented(PUT, await put({}), 400);
     expectDocumented(CURRENT, await dev.get('/api/v1/users/current.json'), 200);
     expectDocumented(CURRENT, await app.admin.get('/api/v1/users/current.json'), 403);
+  });
+
+  it('webhooks', async () => {
+    const WEBHOOKS = '/api/v1/webhooks';
+    const { id: clientId } = (
+      await app.admin.post('/api/v1/api-clients', {
+        name: 'app',
+        developerId: 'dev-789',
+        scopes: ['sync:read', 'sync:write'],
+      })
+    ).body;
+    // An address, so that nobody is asked for it; nothing is sent there: the endpoint is inactive.
+    const input = { clientId, url: 'https://93.184.216.34/', assets: ['routes'], active: false };
+    const created = await dev.post(WEBHOOKS, input);
+    expectDocumented('post /api/v1/webhooks', created, 201);
+    expectDocumented(
+      'post /api/v1/webhooks',
+      await dev.post(WEBHOOKS, { ...input, url: 'https://127.1/' }),
+      400,
+    );
+    expectDocumented('get /api/v1/webhooks', await dev.get(WEBHOOKS), 200);
+    const url = `${WEBHOOKS}/${created.body.id}`;
+    const none = '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d';
+    const stranger = await app.developer('dev-1');
+    expectDocumented('get /api/v1/webhooks/{id}', await dev.get(url), 200);
+    expectDocumented('get /api/v1/webhooks/{id}', await stranger.get(url), 403);
+    expectDocumented('get /api/v1/webhooks/{id}', await dev.get(`${WEBHOOKS}/${none}`), 404);
+    expectDocumented('patch /api/v1/webhooks/{id}', await dev.patch(url, { assets: null }), 200);
+    expectDocumented('patch /api/v1/webhooks/{id}', await dev.patch(url, { secret: 'x' }), 400);
+    expectDocumented('post /api/v1/webhooks/{id}/secret', await dev.post(`${url}/secret`, {}), 201);
+    expectDocumented('get /api/v1/webhooks/{id}/deliveries', await dev.get(`${url}/deliveries`), 200);
+    const replay = { developerId: 'dev-789', since: '2024-09-01T00:00:00Z' };
+    expectDocumented('post /api/v1/webhooks/{id}/replay', await dev.post(`${url}/replay`, replay), 404);
+    await app.admin.post('/api/v1/api-keys', { developerId: 'dev-789', scopes: ['sync:read'], clientId });
+    expectDocumented('post /api/v1/webhooks/{id}/replay', await dev.post(`${url}/replay`, replay), 202);
+    const ofTest = await app.dataSource.query(
+      `INSERT INTO webhook_deliveries (id, endpoint_id, kind, notifications, status, created_at)
+       VALUES (gen_random_uuid(), $1, 'test', 0, 'failed', now()) RETURNING id`,
+      [created.body.id],
+    );
+    const delivery = `${url}/deliveries/${ofTest[0].id}`;
+    expectDocumented('get /api/v1/webhooks/{id}/deliveries/{deliveryId}', await dev.get(delivery), 200);
+    const again = await dev.request('POST', `${delivery}/replay`);
+    expectDocumented('post /api/v1/webhooks/{id}/deliveries/{deliveryId}/replay', again, 409);
+    expectDocumented('delete /api/v1/webhooks/{id}', await dev.delete(url), 204);
   });
 
   it('keys and health', async () => {

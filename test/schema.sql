@@ -160,6 +160,63 @@ CREATE TABLE public.shares (
     created_at timestamp(3) with time zone NOT NULL
 );
 
+CREATE TABLE public.webhook_attempts (
+    delivery_id uuid NOT NULL,
+    id uuid NOT NULL,
+    started_at timestamp(3) with time zone NOT NULL,
+    duration_ms integer NOT NULL,
+    status integer,
+    error character varying(255),
+    answer text
+);
+
+CREATE TABLE public.webhook_deliveries (
+    id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    developer_id integer,
+    kind character varying(8) NOT NULL,
+    since timestamp(3) with time zone,
+    until timestamp(3) with time zone,
+    assets character varying(80)[],
+    notifications integer NOT NULL,
+    status character varying(16) NOT NULL,
+    created_at timestamp(3) with time zone NOT NULL,
+    completed_at timestamp(3) with time zone
+);
+
+CREATE TABLE public.webhook_endpoints (
+    id uuid NOT NULL,
+    client_id uuid NOT NULL,
+    url character varying(2048) NOT NULL,
+    assets character varying(80)[],
+    active boolean NOT NULL,
+    secret character varying(100) NOT NULL,
+    previous_secret character varying(100),
+    previous_secret_expires_at timestamp(3) with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    failing_since timestamp(3) with time zone,
+    retry_at timestamp(3) with time zone,
+    disabled_at timestamp(3) with time zone,
+    disabled_reason character varying(16),
+    created_at timestamp(3) with time zone NOT NULL,
+    updated_at timestamp(3) with time zone NOT NULL
+);
+
+CREATE TABLE public.webhook_positions (
+    developer_id integer NOT NULL,
+    id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    announced timestamp(3) with time zone NOT NULL,
+    scanned timestamp(3) with time zone NOT NULL,
+    scanned_assets character varying(80)[],
+    ends_at timestamp(3) with time zone,
+    due_at timestamp(3) with time zone,
+    lease uuid,
+    attempts integer DEFAULT 0 NOT NULL,
+    delivery_id uuid
+)
+WITH (fillfactor='70');
+
 ALTER TABLE ONLY public.migrations ALTER COLUMN id SET DEFAULT nextval('public.migrations_id_seq'::regclass);
 
 ALTER TABLE ONLY public.migrations
@@ -210,6 +267,18 @@ ALTER TABLE ONLY public.server_keys
 ALTER TABLE ONLY public.shares
     ADD CONSTRAINT shares_pkey PRIMARY KEY (owner_id, item_id, developer_id);
 
+ALTER TABLE ONLY public.webhook_attempts
+    ADD CONSTRAINT webhook_attempts_pkey PRIMARY KEY (delivery_id, id);
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.webhook_positions
+    ADD CONSTRAINT webhook_positions_pkey PRIMARY KEY (developer_id, id);
+
 CREATE INDEX api_keys_client_id ON public.api_keys USING btree (client_id);
 
 CREATE UNIQUE INDEX api_keys_hash ON public.api_keys USING btree (hash);
@@ -244,6 +313,16 @@ CREATE INDEX records_id ON public.records USING btree (id);
 
 CREATE INDEX records_item_id ON public.records USING btree (item_id);
 
+CREATE INDEX webhook_deliveries_created_at ON public.webhook_deliveries USING btree (created_at);
+
+CREATE INDEX webhook_deliveries_of_endpoint ON public.webhook_deliveries USING btree (endpoint_id, id);
+
+CREATE INDEX webhook_endpoints_of_client ON public.webhook_endpoints USING btree (client_id);
+
+CREATE INDEX webhook_positions_due ON public.webhook_positions USING btree (endpoint_id, due_at);
+
+CREATE UNIQUE INDEX webhook_positions_live ON public.webhook_positions USING btree (developer_id, endpoint_id) WHERE (ends_at IS NULL);
+
 ALTER TABLE ONLY public.api_clients
     ADD CONSTRAINT api_clients_owner FOREIGN KEY (owner_id) REFERENCES public.developers(id);
 
@@ -276,3 +355,15 @@ ALTER TABLE ONLY public.shares
 
 ALTER TABLE ONLY public.shares
     ADD CONSTRAINT shares_record FOREIGN KEY (owner_id, item_id) REFERENCES public.records(owner_id, item_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhook_attempts
+    ADD CONSTRAINT webhook_attempts_delivery FOREIGN KEY (delivery_id) REFERENCES public.webhook_deliveries(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_endpoint FOREIGN KEY (endpoint_id) REFERENCES public.webhook_endpoints(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_client FOREIGN KEY (client_id) REFERENCES public.api_clients(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhook_positions
+    ADD CONSTRAINT webhook_positions_endpoint FOREIGN KEY (endpoint_id) REFERENCES public.webhook_endpoints(id) ON DELETE CASCADE;

@@ -56,6 +56,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
     .addTag('Records', 'What services write.')
     .addTag('Sync feed', 'What clients poll.')
     .addTag('Sharing and collections', 'Reading and following the records of others.')
+    .addTag('Webhooks', 'Telling API clients that there is something to sync.')
     .addTag('API clients', 'Applications, managed by admins.')
     .addTag('API keys', 'Credentials: made by admins, managed by their developers, too.')
     .addTag('Developers', 'Those whose libraries are kept here.')

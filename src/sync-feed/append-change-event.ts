@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import { type Action, IS_OF_PIN } from './change-event.entity.js';
+import { feedListener } from './feed-listener.js';
 
 /**
  * Takes the next tick of a feed and writes a change at it, in one statement.
@@ -15,9 +16,11 @@ import { type Action, IS_OF_PIN } from './change-event.entity.js';
  * The change before it, of the same item or of the same pin, is superseded from this tick on. To see it, the statement
  * has to begin when the feed is locked already: while it waits for the lock, its view of the feed grows old.
  *
+ * Whether somebody has to be told is asked here as well: a round trip less for all those of whom nobody wants to hear.
+ *
  * $1 feed, $2 action, $3 item type, $4 asset, $5 item id or null, $6 owner of the item, $7 collection or null
  */
-const APPEND = `
+const append = () => `
   WITH tick AS (
     UPDATE developers
     SET feed_clock = greatest(date_trunc('milliseconds', clock_timestamp()), feed_clock + interval '1 millisecond')
@@ -38,7 +41,7 @@ const APPEND = `
   INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id, collection_id)
   SELECT id, feed_clock, $2, $3, $4, coalesce($5::bigint, nextval('item_ids')), $6, $7
   FROM tick
-  RETURNING datetime, item_id AS "itemId"`;
+  RETURNING datetime, item_id AS "itemId", ${feedListener()?.isListening('feed_id') ?? 'false'} AS "isHeard"`;
 
 export interface Change {
   feedId: number;
@@ -61,7 +64,7 @@ export async function appendChangeEvent(
   change: Change,
 ): Promise<{ datetime: Date; itemId: number }> {
   const { feedId, action, itemType, asset, itemId, itemUserId, collectionId } = change;
-  const [event] = await manager.query<{ datetime: Date; itemId: string }[]>(APPEND, [
+  const [event] = await manager.query<{ datetime: Date; itemId: string; isHeard: boolean }[]>(append(), [
     feedId,
     action,
     itemType,
@@ -71,5 +74,6 @@ export async function appendChangeEvent(
     collectionId ?? null,
   ]);
   if (!event) throw new Error(`developer ${feedId} has no row`);
+  if (event.isHeard) await feedListener()!.hear(manager, feedId);
   return { datetime: event.datetime, itemId: Number(event.itemId) };
 }

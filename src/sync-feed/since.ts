@@ -49,3 +49,6 @@ export function parseSince(since: unknown): number {
   const instant = date.getTime() + (sign === '-' ? offset : -offset);
   return Math.min(Math.max(instant, FIRST), LAST);
 }
+
+/** A datetime as a cursor: what an answer gives as `rwgps_datetime`, and takes as `since`. */
+export const cursorOf = (datetime: Date) => datetime.toISOString().replace('Z', '+00:00');

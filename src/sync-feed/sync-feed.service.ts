@@ -9,7 +9,7 @@ import { config } from '../config.js';
 import { batched } from '../database/batched.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { READ_CHANGES, READ_CLOCKS, READ_LATEST_CHANGES } from './read-changes.js';
-import { parseSince } from './since.js';
+import { cursorOf, parseSince } from './since.js';
 import { ALL_ASSETS, type SyncMetaBody, type SyncQuery } from './sync-feed.dto.js';
 
 export const SYNC_PATH = 'api/v1/sync.json';
@@ -47,6 +47,8 @@ interface ClockRequest {
   feedId: number;
   /** What the client has already, in ms since 1970. */
   since: number;
+  /** Only the clock of the primary will do. */
+  isFresh: boolean;
 }
 
 export interface SyncAnswer {
@@ -71,7 +73,12 @@ export class SyncFeedService {
   async sync(caller: Caller, query: SyncQuery): Promise<SyncAnswer> {
     const since = parseSince(query.since);
     const feed = await this.findFeed(caller, query.developerId);
-    const until = await this.clocks.load({ feedId: feed.id, since });
+    const until = await this.clocks.load({
+      feedId: feed.id,
+      since,
+      // An application may have just been told of a change that a replica has not got.
+      isFresh: caller.client !== undefined,
+    });
     if (!until) throw new Error(`developer ${feed.id} has no row`);
     const { client } = caller;
     // A cursor belongs to a set of assets: what follows says which, whatever the setting of the client is by then.
@@ -114,9 +121,12 @@ export class SyncFeedService {
       const clocks = new Map(rows.map(({ id, clock }) => [id, clock]));
       return requests.map(({ feedId }) => clocks.get(feedId));
     };
+    const parameters = [requests.map(({ feedId }) => feedId)];
+    if (requests.some(({ isFresh }) => isFresh))
+      return clocksOf(await this.dataSource.read(READ_CLOCKS, parameters));
     const rows = await this.dataSource.readFromReplica<{ id: number; clock: Date }>(
       READ_CLOCKS,
-      [requests.map(({ feedId }) => feedId)],
+      parameters,
       (found) =>
         clocksOf(found).every((clock, i) => clock !== undefined && clock.getTime() >= requests[i].since),
     );
@@ -188,7 +198,7 @@ function metaOf(
   count: number,
 ): SyncMetaBody {
   // A page that is cut goes on after its last item; anything else has brought its client up to the clock.
-  const until = (hasMore ? last! : clock).toISOString().replace('Z', '+00:00');
+  const until = cursorOf(hasMore ? last! : clock);
   const next = [
     assets !== undefined && `assets=${encodeURIComponent(assets)}`,
     `since=${encodeURIComponent(until)}`,

@@ -1,0 +1,106 @@
+import { once } from 'node:events';
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import type { LookupFunction } from 'node:net';
+import { parseEndpointUrl, RefusedUrlError, resolveEndpoint } from './public-address.js';
+
+/** In ms, from the look-up of the host to the last byte that is read of the answer. */
+const TIMEOUT = 15_000;
+
+/** Bytes of an answer's body that are read; then the connection is closed. */
+const MAX_ANSWER = 1_024;
+
+/** What came of a request. It was acknowledged if `status` is 2xx and `error` is null. */
+export interface Outcome {
+  startedAt: Date;
+  durationMs: number;
+  status: number | null;
+  /** Why there is no complete answer. */
+  error: string | null;
+  /** The beginning of the answer's body. */
+  answer: string | null;
+  /** The header of the answer. */
+  retryAfter: string | undefined;
+}
+
+export const isAcknowledged = ({ status, error }: Pick<Outcome, 'status' | 'error'>) =>
+  error === null && status !== null && status >= 200 && status < 300;
+
+/** PostgreSQL has no NUL in text; a character that is cut in half, or is none, becomes U+FFFD. */
+const toText = (bytes: Buffer) => bytes.subarray(0, MAX_ANSWER).toString('utf8').replaceAll('\0', '\ufffd');
+
+/**
+ * Sends one POST on a connection of its own, to an address that has just been checked. Redirects are not followed.
+ *
+ * @param allowPrivate as in `parseEndpointUrl`
+ */
+export async function post(
+  target: string,
+  headers: Record<string, string>,
+  body: string,
+  allowPrivate: boolean,
+): Promise<Outcome> {
+  const startedAt = new Date();
+  const start = performance.now();
+  const signal = AbortSignal.timeout(TIMEOUT);
+  const chunks: Buffer[] = [];
+  let response: IncomingMessage | undefined;
+  let error: string | null = null;
+  try {
+    response = await send(target, headers, body, allowPrivate, signal);
+    let size = 0;
+    // Leaving the loop closes the connection.
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      if ((size += chunk.length) >= MAX_ANSWER) break;
+    }
+  } catch (failure) {
+    error = signal.aborted ? `no complete answer within ${TIMEOUT / 1_000} s` : reasonOf(failure);
+  }
+  return {
+    startedAt,
+    durationMs: Math.round(performance.now() - start),
+    status: response?.statusCode ?? null,
+    error,
+    answer: response ? toText(Buffer.concat(chunks)) : null,
+    retryAfter: response?.headers['retry-after'],
+  };
+}
+
+async function send(
+  target: string,
+  headers: Record<string, string>,
+  body: string,
+  allowPrivate: boolean,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const url = parseEndpointUrl(target, allowPrivate);
+  const addresses = await Promise.race([resolveEndpoint(url, allowPrivate), rejectionOf(signal)]);
+  // The host stays what the certificate has to be of, and what is asked for; the address is the one that was checked.
+  const lookup: LookupFunction = (_host, { all }, done) =>
+    all ? done(null, addresses) : done(null, addresses[0].address, addresses[0].family);
+  const request = (url.protocol === 'https:' ? https : http).request(url, {
+    method: 'POST',
+    headers: { ...headers, 'Content-Length': Buffer.byteLength(body) },
+    agent: false,
+    lookup,
+    signal,
+  });
+  // Also of what happens to the connection when the answer has been read.
+  request.on('error', () => {});
+  request.end(body);
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  return response;
+}
+
+const rejectionOf = (signal: AbortSignal) =>
+  new Promise<never>((_resolve, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
+  );
+
+/** Without what a message may have of the URL. */
+function reasonOf(failure: unknown): string {
+  if (failure instanceof RefusedUrlError) return `the URL is refused: ${failure.message}`;
+  const { code } = failure as { code?: unknown };
+  return typeof code === 'string' ? code.slice(0, 100) : 'the request failed';
+}

@@ -1,0 +1,56 @@
+import { Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
+import { WebhookEndpoint } from './webhook-endpoint.entity.js';
+
+export const DELIVERY_KINDS = ['change', 'replay', 'test'] as const;
+export type DeliveryKind = (typeof DELIVERY_KINDS)[number];
+
+/** `failed` is final, and only of tests; `withdrawn`: the developer's permission ended before it was acknowledged. */
+export const DELIVERY_STATUSES = ['pending', 'delivered', 'failed', 'withdrawn'] as const;
+export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
+
+/** A message to an endpoint, which may take several attempts. What it says is not kept: its range of the feed says it. */
+@Entity('webhook_deliveries')
+@Index('webhook_deliveries_of_endpoint', ['endpointId', 'id'])
+export class WebhookDelivery {
+  /** UUIDv7: the `webhook-id`, the same in each attempt. */
+  @PrimaryColumn('uuid')
+  id: string;
+
+  @Column('uuid', { name: 'endpoint_id' })
+  @ForeignKey(() => WebhookEndpoint, { name: 'webhook_deliveries_endpoint', onDelete: 'CASCADE' })
+  endpointId: string;
+
+  /** `developers.id` of the feed; null for a test. */
+  @Column('integer', { name: 'developer_id', nullable: true })
+  developerId: number | null;
+
+  @Column('varchar', { length: 8 })
+  kind: DeliveryKind;
+
+  /** Exclusive start of its range. */
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  since: Date | null;
+
+  /** Inclusive end of its range. */
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  until: Date | null;
+
+  /** The assets that it is about, as they were when its range was chosen: each attempt says the same. */
+  @Column('varchar', { length: 80, array: true, nullable: true })
+  assets: string[] | null;
+
+  /** How many it has. */
+  @Column('integer')
+  notifications: number;
+
+  @Column('varchar', { length: 16 })
+  status: DeliveryStatus;
+
+  @Index('webhook_deliveries_created_at')
+  @Column({ type: 'timestamptz', name: 'created_at', precision: 3 })
+  createdAt: Date;
+
+  /** When it was acknowledged, has failed for good or was withdrawn. */
+  @Column({ type: 'timestamptz', name: 'completed_at', precision: 3, nullable: true })
+  completedAt: Date | null;
+}

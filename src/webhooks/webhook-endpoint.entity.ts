@@ -1,0 +1,69 @@
+import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
+import { ApiClient } from '../auth/api-client.entity.js';
+
+/** Why the server has stopped sending: the receiver said 410, or has failed for 5 days. */
+export const DISABLED_REASONS = ['gone', 'failing'] as const;
+export type DisabledReason = (typeof DISABLED_REASONS)[number];
+
+/** Where an API client is told of changes in the feeds of those who let it read them. */
+@Entity('webhook_endpoints')
+@Index('webhook_endpoints_of_client', ['clientId'])
+export class WebhookEndpoint {
+  /** UUIDv7. */
+  @PrimaryColumn('uuid')
+  id: string;
+
+  @Column('uuid', { name: 'client_id' })
+  clientId: string;
+
+  @ManyToOne(() => ApiClient, { nullable: false, onDelete: 'CASCADE' })
+  @JoinColumn({ name: 'client_id', foreignKeyConstraintName: 'webhook_endpoints_client' })
+  client: ApiClient;
+
+  /** May hold a secret of its owner's: never in a log of the process. */
+  @Column('varchar', { length: 2048 })
+  url: string;
+
+  /** Of which changes it is told; null: the client's default. */
+  @Column('varchar', { length: 80, array: true, nullable: true })
+  assets: string[] | null;
+
+  @Column()
+  active: boolean;
+
+  /** `whsec_…`. In clear: whoever signs needs the secret itself. */
+  @Column('varchar', { length: 100 })
+  secret: string;
+
+  /** The secret before the last rotation, which signs as well until the overlap ends. */
+  @Column('varchar', { name: 'previous_secret', length: 100, nullable: true })
+  previousSecret: string | null;
+
+  @Column({ type: 'timestamptz', name: 'previous_secret_expires_at', precision: 3, nullable: true })
+  previousSecretExpiresAt: Date | null;
+
+  /** Attempts that have failed since the last one that did not, of all developers together. */
+  @Column('integer', { default: 0 })
+  failures: number;
+
+  /** When the first of these was made. */
+  @Column({ type: 'timestamptz', name: 'failing_since', precision: 3, nullable: true })
+  failingSince: Date | null;
+
+  /** Until then nothing is sent: it has failed too often, or asked for it. */
+  @Column({ type: 'timestamptz', name: 'retry_at', precision: 3, nullable: true })
+  retryAt: Date | null;
+
+  /** When the server has made it inactive; null where its owner has, or nobody. */
+  @Column({ type: 'timestamptz', name: 'disabled_at', precision: 3, nullable: true })
+  disabledAt: Date | null;
+
+  @Column('varchar', { name: 'disabled_reason', length: 16, nullable: true })
+  disabledReason: DisabledReason | null;
+
+  @Column({ type: 'timestamptz', name: 'created_at', precision: 3 })
+  createdAt: Date;
+
+  @Column({ type: 'timestamptz', name: 'updated_at', precision: 3 })
+  updatedAt: Date;
+}

@@ -1,0 +1,194 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
+import { type EntityManager, Repository } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import { ApiClient } from '../auth/api-client.entity.js';
+import type { Caller } from '../auth/caller.js';
+import { forbidden, invalidRequest, notFound } from '../common/api-error.js';
+import { config } from '../config.js';
+import { TidemarkDataSource } from '../database/tidemark-data-source.js';
+import { DispatcherService } from './dispatcher.service.js';
+import { parseEndpointUrl, RefusedUrlError, resolveEndpoint } from './public-address.js';
+import { startEndpoint } from './rights.js';
+import { generateSecret } from './signature.js';
+import {
+  type CreateWebhookDto,
+  type UpdateWebhookDto,
+  WebhookBody,
+  type WebhookPageBody,
+  type WebhooksQuery,
+  type WebhookWithSecretBody,
+} from './webhook.dto.js';
+import { WebhookEndpoint } from './webhook-endpoint.entity.js';
+
+/** What waits for its next attempt is due. What is being sent is left alone. $1 endpoint */
+const RETRY_NOW = `
+  UPDATE webhook_positions SET due_at = clock_timestamp(), attempts = 0
+  WHERE endpoint_id = $1 AND due_at IS NOT NULL AND lease IS NULL`;
+
+/** What was of no interest so far may be of interest now. $1 endpoint */
+const LOOK_AGAIN = `
+  UPDATE webhook_positions SET due_at = coalesce(due_at, clock_timestamp())
+  WHERE endpoint_id = $1 AND ends_at IS NULL AND announced < scanned`;
+
+/** The endpoints of API clients. Managed by the owner of the client, and by admins. */
+@Injectable()
+export class WebhooksService {
+  constructor(
+    @InjectDataSource() private readonly dataSource: TidemarkDataSource,
+    @InjectRepository(WebhookEndpoint) private readonly endpoints: Repository<WebhookEndpoint>,
+    private readonly dispatcher: DispatcherService,
+  ) {}
+
+  /** @throws ApiError 400, 403, 404 */
+  async create(caller: Caller, dto: CreateWebhookDto): Promise<WebhookWithSecretBody> {
+    const { url, assets, active = true } = dto;
+    const clientId = dto.clientId.toLowerCase();
+    assertManages(caller, await this.dataSource.manager.findOne(ApiClient, clientOf(clientId)), clientId);
+    await assertReachable(url);
+    const now = new Date();
+    const secret = generateSecret();
+    const endpoint = this.endpoints.create({
+      id: uuidv7(),
+      clientId,
+      url,
+      assets: assets ?? null,
+      active,
+      secret,
+      createdAt: now,
+      updatedAt: now,
+    });
+    await this.dataSource.transaction(async (manager) => {
+      // Who gives the client a right takes a lock on it, too: whichever of us commits last sees the other.
+      const client = await manager.findOne(ApiClient, {
+        where: { id: clientId },
+        lock: { mode: 'pessimistic_write' },
+      });
+      if (!client) throw noClient(clientId);
+      await manager.insert(WebhookEndpoint, endpoint);
+      await startEndpoint(manager, endpoint.id, clientId);
+    });
+    return { ...WebhookBody.of(await this.endpoints.findOneByOrFail({ id: endpoint.id })), secret };
+  }
+
+  /** Oldest first. @throws ApiError 403 */
+  async list(caller: Caller, { clientId, limit, page }: WebhooksQuery): Promise<WebhookPageBody> {
+    const [endpoints, total] = await this.endpoints.findAndCount({
+      where: {
+        ...(clientId === undefined ? {} : { clientId: clientId.toLowerCase() }),
+        ...(caller.isAdmin
+          ? {}
+          : {
+              client: {
+                ...(caller.client && { id: caller.client.id }),
+                owner: { id: caller.ownDeveloper().id },
+              },
+            }),
+      },
+      order: { id: 'ASC' },
+      take: limit,
+      skip: (page - 1) * limit,
+    });
+    return { total, page, limit, data: endpoints.map((endpoint) => WebhookBody.of(endpoint)) };
+  }
+
+  async get(caller: Caller, id: string): Promise<WebhookBody> {
+    return WebhookBody.of(await this.find(this.dataSource.manager, caller, id));
+  }
+
+  /** @throws ApiError 400, 403, 404 */
+  async update(caller: Caller, id: string, { url, assets, active }: UpdateWebhookDto): Promise<WebhookBody> {
+    await this.find(this.dataSource.manager, caller, id);
+    if (url !== undefined) await assertReachable(url);
+    const isNewStart = active === true || url !== undefined;
+    const endpoint = await this.change(caller, id, async (manager) => {
+      await manager.update(WebhookEndpoint, id, {
+        ...(url === undefined ? {} : { url }),
+        ...(assets === undefined ? {} : { assets }),
+        ...(active === undefined ? {} : { active, disabledAt: null, disabledReason: null }),
+        ...(isNewStart ? { failures: 0, failingSince: null, retryAt: null } : {}),
+        updatedAt: new Date(),
+      });
+      if (isNewStart) await manager.query(RETRY_NOW, [id]);
+      if (assets !== undefined) await manager.query(LOOK_AGAIN, [id]);
+    });
+    this.dispatcher.nudge();
+    return WebhookBody.of(endpoint);
+  }
+
+  /** @throws ApiError 403, 404 */
+  async delete(caller: Caller, id: string): Promise<void> {
+    await this.find(this.dataSource.manager, caller, id);
+    await this.endpoints.delete(id);
+  }
+
+  /** @throws ApiError 403, 404 */
+  async rotateSecret(caller: Caller, id: string, overlapSeconds: number): Promise<WebhookWithSecretBody> {
+    const secret = generateSecret();
+    const endpoint = await this.change(caller, id, async (manager, { secret: previousSecret }) => {
+      const now = Date.now();
+      const hasOverlap = overlapSeconds > 0;
+      await manager.update(WebhookEndpoint, id, {
+        secret,
+        previousSecret: hasOverlap ? previousSecret : null,
+        previousSecretExpiresAt: hasOverlap ? new Date(now + overlapSeconds * 1_000) : null,
+        updatedAt: new Date(now),
+      });
+    });
+    return { ...WebhookBody.of(endpoint), secret };
+  }
+
+  /**
+   * An endpoint that the caller may manage.
+   *
+   * @throws ApiError 403, 404
+   */
+  async find(manager: EntityManager, caller: Caller, id: string): Promise<WebhookEndpoint> {
+    const endpoint = await manager.findOne(WebhookEndpoint, {
+      where: { id },
+      relations: { client: { owner: true } },
+    });
+    if (!endpoint) throw notFound(`There is no webhook ${id}.`);
+    assertManages(caller, endpoint.client, endpoint.clientId);
+    return endpoint;
+  }
+
+  /** Changes an endpoint while nobody else does, and returns what it is then. */
+  private change(
+    caller: Caller,
+    id: string,
+    work: (manager: EntityManager, endpoint: WebhookEndpoint) => Promise<void>,
+  ): Promise<WebhookEndpoint> {
+    return this.dataSource.transaction(async (manager) => {
+      await manager.query('SELECT FROM webhook_endpoints WHERE id = $1 FOR NO KEY UPDATE', [id]);
+      await work(manager, await this.find(manager, caller, id));
+      return manager.findOneByOrFail(WebhookEndpoint, { id });
+    });
+  }
+}
+
+const noClient = (id: string) => notFound(`There is no API client ${id}.`);
+
+const clientOf = (id: string) => ({ where: { id }, relations: { owner: true } });
+
+/** @throws ApiError 403, 404 */
+function assertManages(caller: Caller, client: ApiClient | null, clientId: string): void {
+  if (!client) throw noClient(clientId);
+  if (caller.isAdmin) return;
+  if (!caller.developer || client.owner?.id !== caller.developer.id)
+    throw forbidden('This API client belongs to another developer.');
+  // What a developer lets an application do is not to look after other applications.
+  if (caller.client && caller.client.id !== client.id)
+    throw forbidden('This credential belongs to another API client.');
+}
+
+/** @throws ApiError 400 */
+async function assertReachable(text: string): Promise<void> {
+  try {
+    const url = parseEndpointUrl(text, config.WEBHOOK_ALLOW_PRIVATE);
+    await resolveEndpoint(url, config.WEBHOOK_ALLOW_PRIVATE);
+  } catch (error) {
+    if (error instanceof RefusedUrlError) throw invalidRequest(`url is refused: ${error.message}`);
+    throw error;
+  }
+}
