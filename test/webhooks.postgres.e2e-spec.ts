@@ -1,0 +1,116 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Api } from './support/api.js';
+import { Gate } from './support/gate.js';
+import { joined, Receiver } from './support/receiver.js';
+import { startApp, type TestApp } from './support/server.js';
+import { until } from './support/until.js';
+import { createClient, createClientKey, createEndpoint } from './support/webhooks.js';
+
+let app: TestApp;
+let gate: Gate;
+let receiver: Receiver;
+
+beforeAll(async () => {
+  app = await startApp({ WEBHOOK_ALLOW_PRIVATE: 'true' });
+  gate = await Gate.build(process.env.DATABASE_URL!);
+  await gate.session.query('CREATE TABLE gate_for (kind text)');
+  const isFor = (kind: string) => `EXISTS (SELECT FROM gate_for WHERE kind = '${kind}')`;
+  for (const table of ['change_events', 'api_keys', 'webhook_endpoints'])
+    await gate.stop(table, 'INSERT', isFor(table));
+  receiver = await Receiver.start();
+});
+afterEach(() => gate.open());
+afterAll(async () => {
+  await receiver.close();
+  await gate.end();
+  await app.close();
+});
+
+async function closeGateFor(table: string): Promise<void> {
+  await gate.session.query('DELETE FROM gate_for');
+  await gate.session.query('INSERT INTO gate_for VALUES ($1)', [table]);
+  await gate.close();
+}
+
+let count = 0;
+
+async function setUp() {
+  const developerId = `dev-${++count}`;
+  const writer = await app.developer(developerId);
+  await write(writer, developerId, 'before');
+  const [{ item_user_id: userId }] = (await writer.sync('since=1970-01-01')).body.items;
+  const clientId = await createClient(app.admin, 'app-owner');
+  return { developerId, writer, userId, clientId };
+}
+
+const write = (api: Api, developerId: string, resourceKey: string) =>
+  api.create({ developerId, resourceType: 'ROUTE', resourceKey, data: {} });
+
+/** What the receiver was told of a developer, when it has been told of the latest change. */
+async function told({ writer, userId }: Awaited<ReturnType<typeof setUp>>) {
+  const { items } = (await writer.sync('since=1970-01-01')).body;
+  const last = items.at(-1).datetime;
+  const all = () => joined(receiver.messages, userId);
+  await until(() => all().some(({ datetime }) => datetime === last));
+  return {
+    told: all().map(({ datetime }) => datetime),
+    items: items.map((item: { datetime: string }) => item.datetime),
+  };
+}
+
+describe('a change that is in flight', () => {
+  it('when its developer lets an application in is told to it, without any other change', async () => {
+    const scene = await setUp();
+    await createEndpoint(app.admin, scene.clientId, receiver);
+    await closeGateFor('change_events');
+    const writing = write(scene.writer, scene.developerId, 'in flight');
+    await gate.waiting('advisory', 1);
+    await createClientKey(app.admin, scene.clientId, scene.developerId);
+    await gate.open();
+    await writing;
+    const { told: found, items } = await told(scene);
+    expect(found).toEqual(items.slice(1));
+  });
+
+  it('when an application gets an endpoint is told to it, without any other change', async () => {
+    const scene = await setUp();
+    await createClientKey(app.admin, scene.clientId, scene.developerId);
+    await closeGateFor('change_events');
+    const writing = write(scene.writer, scene.developerId, 'in flight');
+    await gate.waiting('advisory', 1);
+    await createEndpoint(app.admin, scene.clientId, receiver);
+    await gate.open();
+    await writing;
+    const { told: found, items } = await told(scene);
+    expect(found).toEqual(items.slice(1));
+  });
+});
+
+describe('a key and an endpoint that are made at the same time', () => {
+  it('find each other when the key commits last', async () => {
+    const scene = await setUp();
+    await closeGateFor('api_keys');
+    const letting = createClientKey(app.admin, scene.clientId, scene.developerId);
+    await gate.waiting('advisory', 1);
+    await createEndpoint(app.admin, scene.clientId, receiver);
+    await gate.open();
+    await letting;
+    await write(scene.writer, scene.developerId, 'after');
+    const { told: found, items } = await told(scene);
+    expect(found).toEqual(items.slice(1));
+  });
+
+  it('find each other when the endpoint commits last', async () => {
+    const scene = await setUp();
+    await closeGateFor('webhook_endpoints');
+    const making = createEndpoint(app.admin, scene.clientId, receiver);
+    await gate.waiting('advisory', 1);
+    const letting = createClientKey(app.admin, scene.clientId, scene.developerId);
+    await gate.waiting('transactionid', 1);
+    await gate.open();
+    await Promise.all([making, letting]);
+    await write(scene.writer, scene.developerId, 'after');
+    const { told: found, items } = await told(scene);
+    expect(found).toEqual(items.slice(1));
+  });
+});
