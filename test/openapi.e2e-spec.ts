@@ -129,7 +129,7 @@ describe('the document', () => {
     expect(security).toEqual(
       route.includes('/health/')
         ? [{}]
-        : [...(scopes.length > 0 ? [{ oauth2: [expect.stringMatching(/^sync:/)] }] : []), { bearer: [] }],
+        : [{ bearer: [] }, ...(scopes.length > 0 ? [{ oauth2: [expect.stringMatching(/^sync:/)] }] : [])],
     );
     for (const parameter of parameters) {
       expect(parameter).toEqual(

@@ -1,0 +1,197 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Api } from './support/api.js';
+import { expectError } from './support/errors.js';
+import {
+  authorization,
+  authorizeUrl,
+  Browser,
+  type Client,
+  createClient,
+  getTokens,
+  PASSWORD,
+  pkce,
+  post,
+  setPassword,
+} from './support/oauth.js';
+import { startApp, type TestApp } from './support/server.js';
+
+let app: TestApp;
+let client: Client;
+
+beforeAll(async () => {
+  app = await startApp({ TRUST_PROXY: '127.0.0.1' });
+  client = await createClient(app.admin);
+  await setPassword(app.admin, 'dev-1');
+});
+afterAll(() => app.close());
+
+/** A login page, and how to answer it from an address. */
+async function loginPage() {
+  const browser = new Browser(app.url);
+  const { location } = await browser.follow(
+    await browser.request(authorizeUrl(authorization(client, pkce().challenge))),
+  );
+  return (account: string, password: string, address: string) =>
+    browser.post(location, { account, password, action: 'login' }, { 'x-forwarded-for': address });
+}
+
+describe('an invite', () => {
+  const invite = async (developerId: string, body: object = {}) =>
+    app.admin.post(`/api/v1/developers/${developerId}/invites`, body);
+
+  it('lets a developer choose a password, once, also when it is used twice at once', async () => {
+    const { status, body } = await invite('dev-invited');
+    expect(status).toBe(201);
+    const browser = new Browser(app.url);
+    const page = await browser.request(body.url);
+    expect(await page.text()).toContain('dev-invited');
+    const token = new URL(body.url).searchParams.get('token')!;
+    expect((await browser.post('/oauth/invite', { token, password: 'short' })).status).toBe(400);
+    const passwords = ['the first password', 'the second password'];
+    const answers = await Promise.all(
+      passwords.map((password) => browser.post('/oauth/invite', { token, password })),
+    );
+    expect(answers.map((answer) => answer.status).sort()).toEqual([200, 404]);
+    expect((await browser.request(body.url)).status).toBe(404);
+    expect((await browser.post('/oauth/invite', { token, password: PASSWORD })).status).toBe(404);
+    const answer = await loginPage();
+    const logins = await Promise.all(
+      passwords.map((password) => answer('dev-invited', password, '192.0.2.1')),
+    );
+    expect(logins.map((login) => login.status).sort()).toEqual([303, 401]);
+  });
+
+  it('is stored as a hash, works for a while only, and is made by admins', async () => {
+    const { body } = await invite('dev-late', { expiresInSeconds: 60 });
+    const token = new URL(body.url).searchParams.get('token')!;
+    const rows = await app.dataSource.query('SELECT * FROM invites');
+    expect(JSON.stringify(rows)).not.toContain(token);
+    await app.dataSource.query(`UPDATE invites SET expires_at = now() - interval '1 second'`);
+    expect((await new Browser(app.url).request(body.url)).status).toBe(404);
+    expectError(
+      await invite('dev-late', { expiresInSeconds: 1 }),
+      400,
+      'invalid_request',
+      'expiresInSeconds',
+    );
+    const developer = await app.developer('dev-late');
+    expectError(await developer.post('/api/v1/developers/dev-late/invites', {}), 403, 'insufficient_scope');
+  });
+});
+
+describe('a password', () => {
+  it('is stored with Argon2id, and changed by admins, which ends logins', async () => {
+    const browser = new Browser(app.url);
+    await getTokens(app.url, client, 'dev-1', {}, browser);
+    const again = await browser.request(authorizeUrl(authorization(client, pkce().challenge)));
+    expect(again.headers.get('location')).toContain('https://planner.example/callback?code=');
+    expect((await setPassword(app.admin, 'dev-1')).status).toBe(204);
+    const [{ hash }] = await app.dataSource.query(
+      `SELECT hash FROM passwords JOIN developers ON id = passwords.developer_id WHERE developers.developer_id = 'dev-1'`,
+    );
+    expect(hash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    const later = await browser.request(authorizeUrl(authorization(client, pkce().challenge)));
+    expect(later.headers.get('location')).toContain('/oauth/interaction/');
+    expectError(await setPassword(app.admin, 'dev-1', 'short'), 400, 'invalid_request', 'password');
+  });
+
+  it('that is wrong is told from an unknown developer by nothing', async () => {
+    const answer = await loginPage();
+    const strip = (page: string) => page.replace(/value="[^"]*"/g, '');
+    const known = await answer('dev-1', 'wrong password', '192.0.2.2');
+    const unknown = await answer('nobody', 'wrong password', '192.0.2.2');
+    const odd = await answer('\0', 'wrong password', '192.0.2.2');
+    expect([known.status, unknown.status, odd.status]).toEqual([401, 401, 401]);
+    expect(strip(await unknown.text())).toBe(strip(await known.text()));
+  });
+
+  it('can be guessed 10 times for an account, also when they come at once, and then not even rightly', async () => {
+    await setPassword(app.admin, 'dev-guessed');
+    const answer = await loginPage();
+    const tries = Array.from({ length: 14 }, (_, i) =>
+      answer('dev-guessed', 'wrong password', `192.0.2.${i + 10}`),
+    );
+    const statuses = (await Promise.all(tries)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 401)).toHaveLength(10);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(4);
+    const right = await answer('dev-guessed', PASSWORD, '192.0.2.40');
+    expect(right.status).toBe(429);
+    expect(Number(right.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await answer('dev-1', PASSWORD, '192.0.2.41')).status).toBe(303);
+  });
+
+  it('can be guessed 100 times from an address, in all processes together', async () => {
+    const answer = await loginPage();
+    expect((await answer('somebody', 'wrong password', '198.51.100.1')).status).toBe(401);
+    await app.dataSource.query('UPDATE login_attempts SET attempts = 100');
+    expect((await answer('somebody-else', 'wrong password', '198.51.100.1')).status).toBe(429);
+    await app.dataSource.query(`UPDATE login_attempts SET expires_at = now() - interval '1 second'`);
+    expect((await answer('somebody-else', 'wrong password', '198.51.100.1')).status).toBe(401);
+  });
+});
+
+describe('a grant', () => {
+  it('is seen and withdrawn by the developer, not by applications and others', async () => {
+    const tokens = await getTokens(app.url, client, 'dev-1', { scope: 'sync:read sync:write' });
+    const own = await app.developer('dev-1');
+    const stranger = await app.developer('dev-2');
+    const { body } = await own.get('/api/v1/grants');
+    const grant = body.data.at(-1);
+    expect(grant).toMatchObject({
+      developerId: 'dev-1',
+      clientId: client.id,
+      clientName: 'Route planner',
+      scopes: ['sync:read', 'sync:write'],
+    });
+    expect((await stranger.get('/api/v1/grants')).body).toMatchObject({ total: 0 });
+    expectError(await stranger.get('/api/v1/grants?developerId=dev-1'), 403, 'forbidden');
+    expectError(await stranger.delete(`/api/v1/grants/${grant.id}`), 404, 'not_found');
+    const application = new Api(app.url, tokens.access_token);
+    expectError(await application.get('/api/v1/grants'), 403, 'forbidden');
+    expectError(await application.delete(`/api/v1/grants/${grant.id}`), 403, 'forbidden');
+    expect((await app.admin.get('/api/v1/grants?developerId=dev-1')).body.total).toBe(body.total);
+    expect((await own.delete(`/api/v1/grants/${grant.id}`)).status).toBe(204);
+    expectError(await application.sync({ since: '1970-01-01' }), 401, 'invalid_token');
+    const late = await post(app.url, '/oauth/token', client, {
+      grant_type: 'refresh_token',
+      refresh_token: tokens.refresh_token,
+    });
+    expect(late).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
+    expectError(await own.delete(`/api/v1/grants/${grant.id}`), 404, 'not_found');
+  });
+
+  it('of the server’s own client works like a credential of the developer', async () => {
+    const docs = {
+      id: '00000000-0000-7000-8000-000000000001',
+      secret: null,
+      redirectUri: `${app.url}/docs/oauth2-redirect.html`,
+    };
+    const tokens = await getTokens(app.url, docs, 'dev-1');
+    const { status, body } = await new Api(app.url, tokens.access_token).get('/api/v1/grants');
+    expect(status).toBe(200);
+    expect(body.data.map(({ clientId }: { clientId: string }) => clientId)).toContain(docs.id);
+  });
+});
+
+describe('signing keys', () => {
+  it('rotate: what the old ones have signed is believed for the overlap, or no more', async () => {
+    const rotate = (overlapSeconds: number) =>
+      app.admin.post('/api/v1/oauth/signing-keys', { overlapSeconds });
+    const kids = async () => {
+      const { body } = await new Api(app.url).get('/oauth/jwks');
+      return JSON.parse(body).keys.map(({ kid }: { kid: string }) => kid);
+    };
+    const { access_token: old } = await getTokens(app.url, client, 'dev-1');
+    const [before] = await kids();
+    const { status, body } = await rotate(60);
+    expect(status).toBe(201);
+    expect(await kids()).toEqual([body.id, before]);
+    const { access_token: young } = await getTokens(app.url, client, 'dev-1');
+    for (const token of [old, young])
+      expect((await new Api(app.url, token).sync({ since: '1970-01-01' })).status).toBe(200);
+    const { body: last } = await rotate(0);
+    expect(await kids()).toEqual([last.id, before]);
+    expectError(await new Api(app.url, young).sync({ since: '1970-01-01' }), 401, 'invalid_token');
+    expect((await new Api(app.url, old).sync({ since: '1970-01-01' })).status).toBe(200);
+  });
+});
