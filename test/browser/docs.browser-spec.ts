@@ -66,7 +66,7 @@ async function authorize(key: string): Promise<void> {
   await dialog.waitFor();
   const remove = dialog.getByRole('button', { name: 'Remove authorization' });
   if (await remove.isVisible()) await remove.click();
-  await dialog.locator('input').fill(key);
+  await dialog.locator('#auth-bearer-value').fill(key);
   await dialog.getByRole('button', { name: 'Apply credentials' }).click();
   await dialog.getByRole('button', { name: 'Close' }).click();
 }

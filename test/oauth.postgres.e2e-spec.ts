@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { decodeProtectedHeader } from 'jose';
+import { Api } from './support/api.js';
+import {
+  authorization,
+  authorize,
+  Browser,
+  type Client,
+  createClient,
+  getTokens,
+  pkce,
+  post,
+  setPassword,
+} from './support/oauth.js';
+import { createDatabase, ServerProcess, type TestDatabase } from './support/server.js';
+import { until } from './support/until.js';
+
+let database: TestDatabase;
+let servers: ServerProcess[];
+let client: Client;
+
+/** Both are behind one address, and start at once on a database without keys. */
+beforeAll(async () => {
+  database = await createDatabase();
+  const env = { ...database.env, PUBLIC_URL: 'http://sync.example' };
+  servers = await Promise.all([ServerProcess.start(env), ServerProcess.start(env)]);
+  client = await createClient(servers[0].admin);
+  await setPassword(servers[0].admin, 'dev-1');
+});
+afterAll(async () => {
+  await Promise.all(servers.map((server) => server.stop()));
+  await database.drop();
+});
+
+const sync = (server: ServerProcess, token: string) =>
+  new Api(server.url, token).sync({ since: '1970-01-01T00:00:00Z' });
+
+const isRefused = async (server: ServerProcess, token: string) => (await sync(server, token)).status === 401;
+
+it('processes that start at once have the same keys, and follow a rotation', async () => {
+  const kids = async ({ url }: ServerProcess) => {
+    const { body } = await new Api(url).get('/oauth/jwks');
+    return JSON.parse(body).keys.map(({ kid }: { kid: string }) => kid);
+  };
+  const [first] = await kids(servers[0]);
+  expect(await kids(servers[1])).toEqual([first]);
+  await servers[0].admin.post('/api/v1/oauth/signing-keys', { overlapSeconds: 60 });
+  const tokens = await getTokens(servers[0].url, client, 'dev-1');
+  expect(decodeProtectedHeader(tokens.access_token).kid).not.toBe(first);
+  // A key that a process has not heard of is looked for.
+  await until(async () => (await sync(servers[1], tokens.access_token)).status === 200);
+  await until(async () => (await kids(servers[1])).length === 2);
+});
+
+it.each([1, 2, 3])(
+  'of a code that two processes get at once, one makes tokens, and nothing is left of them',
+  async () => {
+    const { verifier, challenge } = pkce();
+    const end = await authorize(new Browser(servers[0].url), authorization(client, challenge), 'dev-1');
+    const form = {
+      grant_type: 'authorization_code',
+      code: end.searchParams.get('code')!,
+      redirect_uri: client.redirectUri,
+      code_verifier: verifier,
+    };
+    const answers = await Promise.all(servers.map(({ url }) => post(url, '/oauth/token', client, form)));
+    const good = answers.filter(({ status }) => status === 200);
+    expect(good.length).toBeLessThanOrEqual(1);
+    expect(answers.filter(({ status }) => status === 400).length).toBe(2 - good.length);
+    for (const { body } of good) {
+      for (const server of servers) await until(() => isRefused(server, body.access_token));
+    }
+  },
+);
+
+it.each([1, 2, 3])(
+  'of a refresh token that two processes get at once, one makes tokens, and nothing is left of them',
+  async () => {
+    const { refresh_token, access_token } = await getTokens(servers[0].url, client, 'dev-1');
+    const form = { grant_type: 'refresh_token', refresh_token };
+    const answers = await Promise.all(servers.map(({ url }) => post(url, '/oauth/token', client, form)));
+    expect(answers.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(1);
+    for (const server of servers) await until(() => isRefused(server, access_token));
+  },
+);
+
+it('a grant that is withdrawn at one process ends at the other', async () => {
+  const { access_token } = await getTokens(servers[0].url, client, 'dev-1');
+  for (const server of servers) expect((await sync(server, access_token)).status).toBe(200);
+  const { body } = await servers[0].admin.get('/api/v1/grants?developerId=dev-1&limit=100');
+  for (const { id } of body.data) await servers[0].admin.delete(`/api/v1/grants/${id}`);
+  expect((await sync(servers[0], access_token)).status).toBe(401);
+  await until(() => isRefused(servers[1], access_token));
+});
