@@ -68,7 +68,7 @@ async function authorize(key: string): Promise<void> {
   if (await remove.isVisible()) await remove.click();
   await dialog.locator('#auth-bearer-value').fill(key);
   await dialog.getByRole('button', { name: 'Apply credentials' }).click();
-  await dialog.getByRole('button', { name: 'Close' }).click();
+  await dialog.getByRole('button', { name: 'Close' }).first().click();
 }
 
 /**

@@ -148,7 +148,7 @@ it('Swagger UI authorizes with the code flow, and tries out what it then may', a
   await login.getByRole('button', { name: 'Allow' }).click();
   await closed;
   await dialog.getByRole('button', { name: 'Remove authorization' }).waitFor();
-  await dialog.getByRole('button', { name: 'Close' }).click();
+  await dialog.getByRole('button', { name: 'Close' }).first().click();
 
   const box = page.locator('.opblock[id$="-Grants_list"]');
   await box.locator('.opblock-summary-control').click();
