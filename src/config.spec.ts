@@ -47,6 +47,9 @@ describe('loadConfig', () => {
     ['BODY_LIMIT', '1mb'],
     ['LOG_LEVEL', 'loud'],
     ['SHUTDOWN_TIMEOUT', '1.5'],
+    ['TRUST_PROXY', 'proxy.example.com'],
+    ['TRUST_PROXY', '10.0.0.0/33'],
+    ['TRUST_PROXY', '10.0.0.1,'],
     ['JWT_JWKS_URL', 'ftp://a.example/jwks.json'],
   ])('refuses %s=%s with one line that names it', (name, value) => {
     expect(load({ [name]: value })).toThrow(new RegExp(`^Bad configuration: [^\\n]*${name}[^\\n]*$`));

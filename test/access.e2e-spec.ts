@@ -1,9 +1,16 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Api, RECORDS } from './support/api.js';
 import { expectErrorBody } from './support/errors.js';
+import {
+  type Client,
+  createClient as createApplication,
+  getTokens,
+  PASSWORD,
+  setPassword,
+} from './support/oauth.js';
 import { startApp, type TestApp } from './support/server.js';
 
 const KEYS = '/api/v1/api-keys';
@@ -40,6 +47,9 @@ const CREDENTIALS = {
   "client's key that lost a scope": { scopes: ['sync:read'], developer: 'owner', isOfClient: true },
   'read-only token': { scopes: ['sync:read'], developer: 'owner' },
   token: { scopes: SCOPES, developer: 'owner' },
+  'read-only grant': { scopes: ['sync:read'], developer: 'owner', isOfClient: true },
+  grant: { scopes: SCOPES, developer: 'owner', isOfClient: true },
+  'withdrawn grant': {},
   "other developer's token": { scopes: SCOPES, developer: 'other' },
   "developer's admin key": { scopes: ['sync:admin'], developer: 'root' },
   'admin key': { scopes: ['sync:admin'] },
@@ -175,6 +185,35 @@ const ROUTES: Record<string, Route> = {
     request: of('/api/v1/developers/owner', { name: 'Owner' }),
   },
 
+  'PUT /api/v1/developers/{developerId}/password': {
+    scope: 'sync:admin',
+    ok: 204,
+    request: of('/api/v1/developers/third/password', { password: PASSWORD }),
+  },
+  'POST /api/v1/developers/{developerId}/invites': {
+    scope: 'sync:admin',
+    ok: 201,
+    request: of('/api/v1/developers/third/invites', {}),
+  },
+  'POST /api/v1/oauth/signing-keys': {
+    scope: 'sync:admin',
+    ok: 201,
+    request: of('/api/v1/oauth/signing-keys', {}),
+  },
+  'GET /api/v1/grants': {
+    scope: 'sync:read',
+    ok: 200,
+    client: 403,
+    request: of('/api/v1/grants?developerId=owner'),
+  },
+  'DELETE /api/v1/grants/{id}': {
+    scope: 'sync:write',
+    ok: 204,
+    stranger: 404,
+    client: 403,
+    request: async () => ({ url: `/api/v1/grants/${decodeJwt(await grant(SCOPES)).grant}` }),
+  },
+
   [`POST ${KEYS}`]: {
     scope: 'sync:admin',
     ok: 201,
@@ -223,6 +262,7 @@ const ROUTES: Record<string, Route> = {
 };
 
 let app: TestApp;
+let application: Client;
 /** The JWKS of the issuer. */
 const jwks = createServer((_request, response) => response.end(JSON.stringify({ keys: [jwk] })));
 let jwk: unknown;
@@ -268,6 +308,10 @@ beforeAll(async () => {
   const reduced = await createKeyOfClient();
   await app.admin.patch(`${CLIENTS}/${reduced.clientId}`, { scopes: ['sync:read'] });
   await createKey('third', ['sync:read']);
+  await setPassword(app.admin, 'owner');
+  application = await createApplication(app.admin);
+  const withdrawn = await grant(SCOPES);
+  await app.admin.delete(`/api/v1/grants/${decodeJwt(withdrawn).grant}`);
 
   const credentials: Record<Kind, string | undefined> = {
     none: undefined,
@@ -286,6 +330,9 @@ beforeAll(async () => {
     "client's key that lost a scope": reduced.key,
     'read-only token': await token(['sync:read']),
     token: await token(SCOPES),
+    'read-only grant': await grant(['sync:read']),
+    grant: await grant(SCOPES),
+    'withdrawn grant': withdrawn,
     "other developer's token": await token(SCOPES, 'other'),
     "developer's admin key": (await createKey('root', ['sync:admin'])).key,
     'admin key': app.admin.key,
@@ -298,6 +345,10 @@ afterAll(async () => {
   await app.close();
   await new Promise((resolve) => jwks.close(resolve));
 });
+
+/** An access token that the developer has granted an application. */
+const grant = async (scopes: string[]) =>
+  (await getTokens(app.url, application, 'owner', { scope: scopes.join(' ') })).access_token;
 
 let records = 0;
 const recordInput = () => ({
@@ -360,7 +411,9 @@ it('every route of the OpenAPI document is here, and no other', () => {
 
 it.each(Object.entries(ROUTES))('%s says who may call it', (name, { scope }) => {
   const { security, responses } = operations.get(name)!;
-  expect(security).toEqual(scope === undefined ? [{}] : [{ bearer: [] }]);
+  const isGranted = scope !== undefined && scope !== 'sync:admin';
+  const granted = isGranted ? [{ oauth2: [scope] }] : [];
+  expect(security).toEqual(scope === undefined ? [{}] : [{ bearer: [] }, ...granted]);
   const refusals = Object.keys(responses).filter((status) => /^40[13]$/.test(status));
   expect(refusals).toEqual(scope === undefined ? [] : ['401', '403']);
 });
