@@ -48,5 +48,8 @@ export class JobsService implements OnModuleInit, OnApplicationShutdown {
   /** Lets running jobs finish. */
   async onApplicationShutdown(): Promise<void> {
     await boss.stop({ graceful: true, timeout: 20_000 });
+    // A worker that was looking for jobs when it was stopped may still have got one, and says how that ended to nobody: the
+    // database is being closed, and the job is run again by others.
+    connectJobs(() => new Promise(() => {}));
   }
 }

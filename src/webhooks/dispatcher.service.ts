@@ -71,6 +71,9 @@ const take = (room: number) => `
   WHERE p.developer_id = c.developer_id AND p.id = c.id
   RETURNING p.developer_id AS "developerId", p.id, p.lease`;
 
+const END_LEASES =
+  'UPDATE webhook_positions SET due_at = clock_timestamp(), lease = NULL WHERE lease IS NOT NULL';
+
 /** Sends what is due, in every process; which of them does so is decided in the database. */
 @Injectable()
 export class DispatcherService implements OnApplicationBootstrap, OnModuleDestroy {
@@ -86,7 +89,9 @@ export class DispatcherService implements OnApplicationBootstrap, OnModuleDestro
     private readonly deliveries: DeliveryService,
   ) {}
 
-  onApplicationBootstrap(): void {
+  async onApplicationBootstrap(): Promise<void> {
+    // No other process uses the embedded database: whoever had these turns is dead.
+    if (config.DATABASE_URL === undefined) await this.dataSource.read(END_LEASES, []);
     this.loop = this.run();
   }
 
