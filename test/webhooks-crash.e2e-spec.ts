@@ -178,3 +178,28 @@ describe('10,000 changes behind an endpoint that is away', () => {
     expect(joined(receiver.messages, userId)).toHaveLength(10_002);
   });
 });
+
+describe('the log of deliveries', () => {
+  it('goes back WEBHOOK_LOG_DAYS, and keeps what is still pending', async () => {
+    const { connect, webhook } = await start(!isServer, 1);
+    const api = await connect('dev-1');
+    const log = async () => (await servers[0].admin.get(`${webhook}/deliveries`)).body;
+    await api.create({ developerId: 'dev-1', resourceType: 'ROUTE', resourceKey: 'a', data: {} });
+    await until(async () => (await log()).data[0]?.status === 'delivered');
+    await servers[0].admin.post(`${webhook}/test`, {});
+    receiver.behave = (_request, response) => void response.writeHead(500).end();
+    await api.create({ developerId: 'dev-1', resourceType: 'ROUTE', resourceKey: 'b', data: {} });
+    await until(async () =>
+      (await log()).data.some(({ status }: { status: string }) => status === 'pending'),
+    );
+    expect((await log()).total).toBe(3);
+    await servers.pop()!.stop();
+    await runSql(
+      database,
+      `UPDATE webhook_deliveries SET created_at = now() - (CASE kind WHEN 'test' THEN 6 ELSE 8 END) * interval '1 day'`,
+    );
+    servers.push(await ServerProcess.start({ ...env(), WEBHOOK_LOG_DAYS: '7' }));
+    await until(async () => (await log()).total === 2);
+    expect((await log()).data).toMatchObject([{ status: 'pending' }, { kind: 'test' }]);
+  });
+});
