@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { createClient, getTokens, setPassword } from '../support/oauth.js';
 import {
   ADMIN_KEY,
   createDatabase,
@@ -246,6 +247,30 @@ it('anybody asks for its health', async () => {
   for (const operation of ['Health_live', 'Health_ready']) {
     expect(await tryOut(operation)).toEqual({ status: 200, body: { status: 'ok' } });
   }
+});
+
+it('an admin lets a developer log in, and changes the signing keys', async () => {
+  await authorize(ADMIN_KEY);
+  expect(await tryOut('Passwords_set', { developerId: 'dev-789' })).toEqual({ status: 204 });
+  expect((await tryOut('Passwords_invite', { developerId: 'dev-789' })).status).toBe(201);
+  expect((await tryOut('SigningKeys_rotate')).status).toBe(201);
+});
+
+it('a developer who has granted nothing sees no grant', async () => {
+  const { key } = (
+    await server.admin.post('/api/v1/api-keys', { developerId: 'dev-789', scopes: ['sync:read'] })
+  ).body;
+  await authorize(key);
+  expect(await tryOut('Grants_list')).toMatchObject({ status: 200, body: { total: 0 } });
+});
+
+it('a grant is withdrawn', async () => {
+  await setPassword(server.admin, 'dev-789');
+  const client = await createClient(server.admin);
+  await getTokens(server.url, client, 'dev-789');
+  const [grant] = (await server.admin.get('/api/v1/grants')).body.data;
+  await authorize(ADMIN_KEY);
+  expect(await tryOut('Grants_withdraw', { id: grant.id })).toEqual({ status: 204 });
 });
 
 it('nothing was left out, and the page had nothing to complain of', async () => {
