@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { FastifyRequest } from 'fastify';
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import Provider, { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { ApiClientsService } from '../auth/api-clients.service.js';
 import { CLIENT_SCOPES } from '../auth/api-client.dto.js';
 import { audience } from '../auth/audience.js';
@@ -15,6 +15,7 @@ import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { ClientAdapter } from './client-adapter.js';
 import { GrantAdapter } from './grant-adapter.js';
+import { errors, Provider } from './library.js';
 import { errorPage, loggedOutPage, logoutPage } from './pages.js';
 import { StateAdapter } from './state-adapter.js';
 

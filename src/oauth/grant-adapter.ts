@@ -1,8 +1,9 @@
-import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
+import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { QueryFailedError } from 'typeorm';
 import { audience } from '../auth/audience.js';
 import type { Scope } from '../auth/caller.js';
 import type { DevelopersService } from '../auth/developers.service.js';
+import { errors } from './library.js';
 import type { GrantsService } from '../auth/grants.service.js';
 import { unsupported } from './unsupported.js';
 

@@ -1,10 +1,10 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { errors } from 'oidc-provider';
 import { logger } from '../common/logger.js';
 import { toApiError } from '../common/api-error.filter.js';
 import { AuthorizationServer, ROUTES } from './authorization-server.js';
 import { Interactions, sendPage } from './interactions.js';
+import { errors } from './library.js';
 import { errorPage, LIBRARY_POLICY } from './pages.js';
 
 /** What the library answers: method and path. */

@@ -1,7 +1,8 @@
-import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
+import type { Adapter, AdapterPayload } from 'oidc-provider';
 import type { GrantsService } from '../auth/grants.service.js';
 import { hashSecret } from '../auth/secrets.js';
 import type { TidemarkDataSource } from '../database/tidemark-data-source.js';
+import { errors } from './library.js';
 
 /** $7 in seconds */
 const UPSERT = `

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { createClient, getTokens, setPassword } from '../support/oauth.js';
+import { Receiver } from '../support/receiver.js';
 import {
   ADMIN_KEY,
   createDatabase,
@@ -9,6 +10,8 @@ import {
   ServerProcess,
   type TestDatabase,
 } from '../support/server.js';
+import { until } from '../support/until.js';
+import { createClientKey } from '../support/webhooks.js';
 
 const CHROMIUM = [
   process.env.CHROMIUM_PATH,
@@ -20,6 +23,7 @@ const CHROMIUM = [
 
 let database: TestDatabase;
 let server: ServerProcess;
+let receiver: Receiver;
 let browser: Browser;
 let page: Page;
 /** Whatever the page complains of: errors in its console (violations of its policy among them), lost requests. */
@@ -30,7 +34,8 @@ const tried = new Set<string>();
 beforeAll(async () => {
   if (!CHROMIUM) throw new Error('No Chromium found: set CHROMIUM_PATH.');
   database = await createDatabase();
-  server = await ServerProcess.start(database.env);
+  server = await ServerProcess.start({ ...database.env, WEBHOOK_ALLOW_PRIVATE: 'true' });
+  receiver = await Receiver.start();
   browser = await chromium.launch({
     executablePath: CHROMIUM,
     args: [
@@ -58,6 +63,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await server?.stop();
+  await receiver?.close();
   await database?.drop();
 });
 
@@ -76,9 +82,10 @@ async function authorize(key: string): Promise<void> {
  * "Try it out" of one route as a person does it.
  *
  * @param values what to type, by parameter; everything else stays as the page prefills it
+ * @param input the body, in the place of the one that the page prefills
  * @returns what the page shows
  */
-async function tryOut(operation: string, values: Record<string, string> = {}) {
+async function tryOut(operation: string, values: Record<string, string> = {}, input?: object) {
   const box = page.locator(`.opblock[id$="-${operation}"]`);
   if (tried.has(operation)) await box.getByRole('button', { name: 'Clear' }).click();
   else {
@@ -89,6 +96,7 @@ async function tryOut(operation: string, values: Record<string, string> = {}) {
   for (const [name, value] of Object.entries(values)) {
     await box.locator(`tr[data-param-name="${name}"] input`).fill(value);
   }
+  if (input) await box.locator('textarea.body-param__text').fill(JSON.stringify(input));
   await box.getByRole('button', { name: 'Execute' }).click();
   const answer = box.locator('.live-responses-table .response');
   await answer.waitFor();
@@ -271,6 +279,42 @@ it('a grant is withdrawn', async () => {
   const [grant] = (await server.admin.get('/api/v1/grants')).body.data;
   await authorize(ADMIN_KEY);
   expect(await tryOut('Grants_withdraw', { id: grant.id })).toEqual({ status: 204 });
+});
+
+it('an admin sets up a webhook, tests it, looks at its log, and sends again', async () => {
+  const client = await createClient(server.admin);
+  const developer = await createClientKey(server.admin, client.id, 'dev-hooked');
+  const created = await tryOut('Webhooks_create', {}, { clientId: client.id, url: receiver.url });
+  expect(created).toMatchObject({ status: 201, body: { clientId: client.id, active: true } });
+  const { id, secret } = created.body;
+  receiver.secrets.push(secret);
+  expect(await tryOut('Webhooks_list')).toMatchObject({ status: 200, body: { total: 1, data: [{ id }] } });
+  expect(await tryOut('Webhooks_get', { id })).toMatchObject({ status: 200, body: { id } });
+  expect(await tryOut('Webhooks_update', { id }, { assets: ['routes'] })).toMatchObject({
+    status: 200,
+    body: { id, assets: ['routes'] },
+  });
+  expect((await tryOut('Webhooks_test', { id })).status).toBe(200);
+
+  await developer.create({ developerId: 'dev-hooked', resourceType: 'ROUTE', resourceKey: 'r', data: {} });
+  await until(() => receiver.messages.length === 1);
+  const [{ id: deliveryId, range }] = receiver.messages;
+  await until(async () => {
+    const { body } = await server.admin.get(`/api/v1/webhooks/${id}/deliveries/${deliveryId}`);
+    return body.status === 'delivered';
+  });
+  const log = await tryOut('Webhooks_listDeliveries', { id });
+  expect(log.body.data.map((delivery: { id: string }) => delivery.id)).toContain(deliveryId);
+  expect(await tryOut('Webhooks_getDelivery', { id, deliveryId })).toMatchObject({
+    status: 200,
+    body: { id: deliveryId, attempts: [{ status: 204 }] },
+  });
+  expect((await tryOut('Webhooks_replayDelivery', { id, deliveryId })).status).toBe(202);
+  const again = { developerId: 'dev-hooked', since: range!.since };
+  expect((await tryOut('Webhooks_replayRange', { id }, again)).status).toBe(202);
+  const rotated = await tryOut('Webhooks_rotateSecret', { id });
+  expect(rotated).toMatchObject({ status: 201, body: { secret: expect.not.stringMatching(secret) } });
+  expect(await tryOut('Webhooks_delete', { id })).toEqual({ status: 204 });
 });
 
 it('nothing was left out, and the page had nothing to complain of', async () => {
