@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import type { Api } from '../support/api.js';
@@ -31,6 +31,8 @@ let page: Page;
 const complaints: string[] = [];
 /** The operations that were tried out. */
 const tried = new Set<string>();
+/** Those that the page shows now. */
+const shown = new Set<string>();
 
 beforeAll(async () => {
   if (!CHROMIUM) throw new Error('No Chromium found: set CHROMIUM_PATH.');
@@ -68,6 +70,13 @@ afterAll(async () => {
   await database?.drop();
 });
 
+// Everything that the page shows makes it slower.
+beforeEach(async () => {
+  await page.goto(`${server.url}/docs`);
+  await page.locator('.opblock').first().waitFor();
+  shown.clear();
+});
+
 async function authorize(key: string): Promise<void> {
   await page.locator('.scheme-container .authorize').click();
   const dialog = page.locator('.dialog-ux');
@@ -88,11 +97,12 @@ async function authorize(key: string): Promise<void> {
  */
 async function tryOut(operation: string, values: Record<string, string> = {}, input?: object) {
   const box = page.locator(`.opblock[id$="-${operation}"]`);
-  if (tried.has(operation)) await box.getByRole('button', { name: 'Clear' }).click();
+  if (shown.has(operation)) await box.getByRole('button', { name: 'Clear' }).click();
   else {
     await box.locator('.opblock-summary-control').click();
     await box.getByRole('button', { name: 'Try it out' }).click();
     tried.add(operation);
+    shown.add(operation);
   }
   for (const [name, value] of Object.entries(values)) {
     await box.locator(`tr[data-param-name="${name}"] input`).fill(value);
@@ -103,7 +113,7 @@ async function tryOut(operation: string, values: Record<string, string> = {}, in
   await answer.waitFor();
   // Not a number when the page adds that the status is undocumented.
   const status = Number(await answer.locator('.response-col_status').innerText());
-  if (status === 204) return { status };
+  if ([202, 204].includes(status)) return { status };
   return {
     status,
     body: JSON.parse(await answer.locator('h5:text-is("Response body") + div code').innerText()),
@@ -111,8 +121,6 @@ async function tryOut(operation: string, values: Record<string, string> = {}, in
 }
 
 it('opens, and has a key entered', async () => {
-  await page.goto(`${server.url}/docs`);
-  await page.locator('.opblock').first().waitFor();
   expect(await page.title()).toBe('Tidemark API');
   await authorize(ADMIN_KEY);
 });
@@ -321,7 +329,8 @@ it('looks at its log, and sends again', async () => {
   const again = { developerId: 'dev-hooked', since: range!.since };
   expect((await tryOut('Webhooks_replayRange', { id }, again)).status).toBe(202);
   const rotated = await tryOut('Webhooks_rotateSecret', { id });
-  expect(rotated).toMatchObject({ status: 201, body: { secret: expect.not.stringMatching(secret) } });
+  expect(rotated.status).toBe(201);
+  expect(rotated.body.secret).not.toBe(secret);
   expect(await tryOut('Webhooks_delete', { id })).toEqual({ status: 204 });
 });
 
