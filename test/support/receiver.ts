@@ -37,6 +37,8 @@ export class Receiver {
   readonly received: Received[] = [];
   /** What could not be verified, which a test expects to be nothing. */
   readonly refused: unknown[] = [];
+  /** What `behave` is done with. */
+  private readonly handled = new Set<Received>();
   /** Of the endpoint; each verifies by itself. */
   secrets: string[] = [];
   behave: Behaviour = acknowledge;
@@ -55,11 +57,10 @@ export class Receiver {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/hook`;
   }
 
-  /** The distinct messages, in order of their first arrival, without tests. */
+  /** The distinct messages that have been dealt with, in order of their first arrival, without tests. */
   get messages(): Received[] {
-    return [...new Map(this.received.map((request) => [request.id, request])).values()].filter(
-      ({ range }) => range !== null,
-    );
+    const handled = this.received.filter((request) => request.range !== null && this.handled.has(request));
+    return [...new Map(handled.map((request) => [request.id, request])).values()];
   }
 
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -83,6 +84,7 @@ export class Receiver {
     const received = { ...body, id: headers['webhook-id'], headers, text };
     this.received.push(received);
     await this.behave(received, response);
+    this.handled.add(received);
   }
 
   private verify(
