@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Api, RECORDS } from './support/api.js';
+import { expectError } from './support/errors.js';
 import { expectLibrary, settle } from './support/followers.js';
 import { Gate } from './support/gate.js';
 import { seededRandom } from './support/random.js';
@@ -125,6 +126,18 @@ describe('a change that overlaps the end of a share or of a record', () => {
     expect((await end(scene)).status).toBe(204);
     await gate.session.query('COMMIT');
     await expectEnd(scene.follower, scene.followerId, ['added', 'removed']);
+  });
+
+  it('a read that a deletion overtakes finds no record, not a missing right', async () => {
+    const scene = await setUp();
+    // The record is seen, and then its shares are waited for until both are gone.
+    await gate.session.query('BEGIN');
+    await gate.session.query('LOCK TABLE shares IN ACCESS EXCLUSIVE MODE');
+    await gate.session.query('DELETE FROM records WHERE id = $1', [scene.path.split('/').at(-1)]);
+    const answer = scene.follower.get(scene.path);
+    await gate.waiting('relation', 1);
+    await gate.session.query('COMMIT');
+    expectError(await answer, 404, 'not_found');
   });
 
   it('an update that commits after the pin that did not see it arrives all the same', async () => {

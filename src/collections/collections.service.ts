@@ -104,8 +104,6 @@ export class CollectionsService {
 
   private async findReadable(manager: EntityManager, developerId: number, id: string): Promise<SyncRecord> {
     const record = await manager.findOneBy(SyncRecord, { id });
-    if (!record) throw notFound(`There is no record ${id}.`);
-    if (await this.records.isReadable(manager, developerId, record)) return record;
-    throw forbidden(`Record ${id} is not shared with you.`);
+    return this.records.assertReadable(manager, developerId, record, `record ${id}`);
   }
 }

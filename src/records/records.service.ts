@@ -56,13 +56,17 @@ export class RecordsService {
    * @throws ApiError 403 for a record of somebody else that is not shared, 404 for none
    */
   async get(caller: Caller, id: string): Promise<{ etag: string; body: string }> {
-    const { updatedAt, body } = await this.assertReadable(caller, await this.stored.load(id), `record ${id}`);
+    const { updatedAt, body } = await this.assertReadableBy(
+      caller,
+      await this.stored.load(id),
+      `record ${id}`,
+    );
     return { etag: etagOf(updatedAt), body };
   }
 
   /** The record behind an item page of the feed. */
   async getItem(caller: Caller, itemId: number): Promise<SyncRecord> {
-    return this.assertReadable(caller, await this.records.findOneBy({ itemId }), `item ${itemId}`);
+    return this.assertReadableBy(caller, await this.records.findOneBy({ itemId }), `item ${itemId}`);
   }
 
   /** A record of the caller's own library (admin: of any). @throws ApiError 403, 404 */
@@ -161,14 +165,27 @@ export class RecordsService {
     });
   }
 
-  /** May this developer read the record, as its owner or because it is shared? */
-  async isReadable(
+  /**
+   * The record, if this developer may read it: as its owner, or because it is shared.
+   *
+   * @param record as it was just read; none: there is none
+   * @param name for the error's message, such as `record 0190…`
+   * @throws ApiError 403, 404
+   */
+  async assertReadable<T extends RecordKey>(
     manager: EntityManager,
     developerId: number | undefined,
-    { ownerId, itemId }: RecordKey,
-  ): Promise<boolean> {
-    if (developerId === undefined) return false;
-    return developerId === ownerId || manager.existsBy(Share, { ownerId, itemId, developerId });
+    record: T | null | undefined,
+    name: string,
+  ): Promise<T> {
+    if (!record) throw notFound(`There is no ${name}.`);
+    const { ownerId, itemId } = record;
+    if (developerId === ownerId) return record;
+    if (developerId !== undefined && (await manager.existsBy(Share, { ownerId, itemId, developerId })))
+      return record;
+    // A deletion takes the shares along: one that commits between the two looks must not pass for a missing right.
+    if (!(await manager.existsBy(SyncRecord, { ownerId, itemId }))) throw notFound(`There is no ${name}.`);
+    throw forbidden(`You have no access to ${name}.`);
   }
 
   private async readRecords(ids: readonly string[]): Promise<(StoredRecord | undefined)[]> {
@@ -177,15 +194,13 @@ export class RecordsService {
     return ids.map((id) => records.get(id));
   }
 
-  private async assertReadable<T extends RecordKey>(
+  private async assertReadableBy<T extends RecordKey>(
     caller: Caller,
     record: T | null | undefined,
     name: string,
   ): Promise<T> {
-    if (!record) throw notFound(`There is no ${name}.`);
-    if (caller.isAdmin || (await this.isReadable(this.dataSource.manager, caller.developer?.id, record)))
-      return record;
-    throw forbidden(`You have no access to ${name}.`);
+    if (caller.isAdmin && record) return record;
+    return this.assertReadable(this.dataSource.manager, caller.developer?.id, record, name);
   }
 
   private assertOwn(caller: Caller, record: SyncRecord | null, name: string): SyncRecord {

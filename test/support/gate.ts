@@ -39,8 +39,11 @@ export class Gate {
     await this.session.query('SELECT pg_advisory_unlock_all()');
   }
 
-  /** Waits until so many transactions of the server stand at the gate (`advisory`) or behind each other. */
-  waiting(kind: 'advisory' | 'transactionid', count: number): Promise<void> {
+  /**
+   * Waits until so many transactions of the server stand at the gate (`advisory`), behind each other or behind the lock of
+   * a table (`relation`).
+   */
+  waiting(kind: 'advisory' | 'transactionid' | 'relation', count: number): Promise<void> {
     return until(async () => {
       const { rows } = await this.session.query<{ count: number }>(
         `SELECT count(*)::int AS count FROM pg_locks l JOIN pg_stat_activity a USING (pid)
