@@ -3,14 +3,9 @@ import { decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Api, RECORDS } from './support/api.js';
+import { type Client, createClient as createApplication } from './support/api-clients.js';
 import { expectErrorBody } from './support/errors.js';
-import {
-  type Client,
-  createClient as createApplication,
-  getTokens,
-  PASSWORD,
-  setPassword,
-} from './support/oauth.js';
+import { getTokens, PASSWORD, setPassword } from './support/oauth.js';
 import { startApp, type TestApp } from './support/server.js';
 
 const KEYS = '/api/v1/api-keys';

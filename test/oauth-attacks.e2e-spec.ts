@@ -1,14 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { exportJWK, generateKeyPair, importJWK, type JWK, type JWTPayload, SignJWT } from 'jose';
 import { Api } from './support/api.js';
+import { type Client, createClient } from './support/api-clients.js';
 import { expectError } from './support/errors.js';
 import {
   authorization,
   authorize,
   authorizeUrl,
   Browser,
-  type Client,
-  createClient,
   getTokens,
   PASSWORD,
   pkce,

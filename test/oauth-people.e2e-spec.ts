@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { decodeJwt } from 'jose';
 import { Api } from './support/api.js';
+import { type Client, createClient } from './support/api-clients.js';
 import { expectError } from './support/errors.js';
 import {
   authorization,
   authorizeUrl,
   Browser,
-  type Client,
-  createClient,
   getTokens,
   PASSWORD,
   pkce,
@@ -136,7 +136,8 @@ describe('a grant', () => {
     const own = await app.developer('dev-1');
     const stranger = await app.developer('dev-2');
     const { body } = await own.get('/api/v1/grants');
-    const grant = body.data.at(-1);
+    const { grant: id } = decodeJwt(tokens.access_token);
+    const grant = body.data.find((one: { id: string }) => one.id === id);
     expect(grant).toMatchObject({
       developerId: 'dev-1',
       clientId: client.id,

@@ -1,17 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { decodeProtectedHeader } from 'jose';
 import { Api } from './support/api.js';
-import {
-  authorization,
-  authorize,
-  Browser,
-  type Client,
-  createClient,
-  getTokens,
-  pkce,
-  post,
-  setPassword,
-} from './support/oauth.js';
+import { type Client, createClient } from './support/api-clients.js';
+import { authorization, authorize, Browser, getTokens, pkce, post, setPassword } from './support/oauth.js';
 import { createDatabase, ServerProcess, type TestDatabase } from './support/server.js';
 import { until } from './support/until.js';
 

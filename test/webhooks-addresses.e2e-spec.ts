@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import dns from 'node:dns';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
+import { createClient, createClientKey } from './support/api-clients.js';
 import { DnsServer } from './support/dns-server.js';
 import { expectError } from './support/errors.js';
 import { startApp, type TestApp } from './support/server.js';
 import { until } from './support/until.js';
-import { createClient, createClientKey, WEBHOOKS } from './support/webhooks.js';
+import { WEBHOOKS } from './support/webhooks.js';
 
 let app: TestApp;
 let names: DnsServer;
@@ -28,7 +29,7 @@ beforeAll(async () => {
   });
   await once(inside.listen(0, '127.0.0.1'), 'listening');
   app = await startApp();
-  clientId = await createClient(app.admin, 'app-owner');
+  ({ id: clientId } = await createClient(app.admin, { developerId: 'app-owner' }));
 });
 afterAll(async () => {
   expect(connections).toBe(0);

@@ -7,20 +7,14 @@ import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { v4 as uuidv4 } from 'uuid';
 import { Grant } from '../src/auth/grant.entity.js';
 import { type Api, RECORDS } from './support/api.js';
+import { createClient, createClientKey } from './support/api-clients.js';
 import { expectError } from './support/errors.js';
 import { acknowledge, FAILURES, joined, type Received, Receiver } from './support/receiver.js';
 import { ReadmeClient } from './support/readme-client.js';
 import { startApp, type TestApp } from './support/server.js';
 import { expectExactCopy, SyncClient } from './support/sync-client.js';
 import { until } from './support/until.js';
-import {
-  type Application,
-  createApplication,
-  createClient,
-  createClientKey,
-  createEndpoint,
-  WEBHOOKS,
-} from './support/webhooks.js';
+import { type Application, createApplication, createEndpoint, WEBHOOKS } from './support/webhooks.js';
 
 let app: TestApp;
 const receivers: Receiver[] = [];
@@ -342,7 +336,7 @@ describe('the right to be told', () => {
   it('is there for an endpoint that comes after the key', async () => {
     const receiver = await Receiver.start();
     receivers.push(receiver);
-    const clientId = await createClient(app.admin, 'app-owner');
+    const { id: clientId } = await createClient(app.admin, { developerId: 'app-owner' });
     const developerId = someone();
     const api = await createClientKey(app.admin, clientId, developerId);
     await api.create(route(developerId, 'a'));
@@ -631,7 +625,7 @@ describe('managing webhooks', () => {
   let clientId: string;
   beforeAll(async () => {
     owner = await app.developer('app-owner');
-    clientId = await createClient(app.admin, 'app-owner');
+    ({ id: clientId } = await createClient(app.admin, { developerId: 'app-owner' }));
   });
 
   const endpoint = { url: 'http://127.0.0.1:9/hook' };
@@ -656,7 +650,7 @@ describe('managing webhooks', () => {
   it('is for nobody else but admins: no other developer, and no other application of the owner', async () => {
     const { id } = (await app.admin.post(WEBHOOKS, { clientId, ...endpoint })).body;
     const path = `${WEBHOOKS}/${id}`;
-    const otherClient = await createClient(app.admin, 'app-owner');
+    const { id: otherClient } = await createClient(app.admin, { developerId: 'app-owner' });
     const strangers = [
       await app.developer(someone()),
       await createClientKey(app.admin, otherClient, 'app-owner'),
@@ -718,7 +712,7 @@ describe('the receiver of docs/webhooks.md', () => {
   );
 
   it('keeps an exact copy, also when a sync of its own fails, and believes nobody else', async () => {
-    const clientId = await createClient(app.admin, 'app-owner');
+    const { id: clientId } = await createClient(app.admin, { developerId: 'app-owner' });
     const developerId = someone();
     const api = await createClientKey(app.admin, clientId, developerId);
     const readme = new ReadmeClient(api);

@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Api } from './support/api.js';
+import { createClient, createClientKey } from './support/api-clients.js';
 import { Gate } from './support/gate.js';
 import { joined, Receiver } from './support/receiver.js';
 import { startApp, type TestApp } from './support/server.js';
 import { until } from './support/until.js';
-import { createClient, createClientKey, createEndpoint } from './support/webhooks.js';
+import { createEndpoint } from './support/webhooks.js';
 
 let app: TestApp;
 let gate: Gate;
@@ -39,7 +40,7 @@ async function setUp() {
   const writer = await app.developer(developerId);
   await write(writer, developerId, 'before');
   const [{ item_user_id: userId }] = (await writer.sync('since=1970-01-01')).body.items;
-  const clientId = await createClient(app.admin, 'app-owner');
+  const { id: clientId } = await createClient(app.admin, { developerId: 'app-owner' });
   return { developerId, writer, userId, clientId };
 }
 

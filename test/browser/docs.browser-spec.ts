@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import type { Api } from '../support/api.js';
-import { createClient, getTokens, setPassword } from '../support/oauth.js';
+import { createClient, createClientKey } from '../support/api-clients.js';
+import { launchChromium } from '../support/chromium.js';
+import { getTokens, setPassword } from '../support/oauth.js';
 import { Receiver } from '../support/receiver.js';
 import {
   ADMIN_KEY,
@@ -12,15 +13,6 @@ import {
   type TestDatabase,
 } from '../support/server.js';
 import { until } from '../support/until.js';
-import { createClientKey } from '../support/webhooks.js';
-
-const CHROMIUM = [
-  process.env.CHROMIUM_PATH,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-].find((path) => path !== undefined && existsSync(path));
 
 let database: TestDatabase;
 let server: ServerProcess;
@@ -35,23 +27,10 @@ const tried = new Set<string>();
 const shown = new Set<string>();
 
 beforeAll(async () => {
-  if (!CHROMIUM) throw new Error('No Chromium found: set CHROMIUM_PATH.');
   database = await createDatabase();
   server = await ServerProcess.start({ ...database.env, WEBHOOK_ALLOW_PRIVATE: 'true' });
   receiver = await Receiver.start();
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-    // Chromium has no sandbox for root.
-    chromiumSandbox: process.getuid?.() !== 0,
-  });
+  browser = await launchChromium();
   page = await browser.newPage({ viewport: { width: 1280, height: 1600 } });
   page.setDefaultTimeout(30_000);
   page.on('console', (message) => {

@@ -1,20 +1,12 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as openid from 'openid-client';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { Api } from '../support/api.js';
+import { launchChromium } from '../support/chromium.js';
 import { PASSWORD, setPassword } from '../support/oauth.js';
 import { createDatabase, ServerProcess, type TestDatabase } from '../support/server.js';
-
-const CHROMIUM = [
-  process.env.CHROMIUM_PATH,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-].find((path) => path !== undefined && existsSync(path));
 
 let database: TestDatabase;
 let server: ServerProcess;
@@ -24,23 +16,12 @@ let application: Server;
 let redirectUri: string;
 
 beforeAll(async () => {
-  if (!CHROMIUM) throw new Error('No Chromium found: set CHROMIUM_PATH.');
   database = await createDatabase();
   server = await ServerProcess.start(database.env);
   application = createServer((_request, response) => response.end('<!doctype html><title>Back</title>'));
   await new Promise<void>((resolve) => application.listen(0, '127.0.0.1', resolve));
   redirectUri = `http://127.0.0.1:${(application.address() as AddressInfo).port}/callback`;
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      '--disable-gpu',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-    ],
-    // Chromium has no sandbox for root.
-    chromiumSandbox: process.getuid?.() !== 0,
-  });
+  browser = await launchChromium();
   expect((await setPassword(server.admin, 'dev-789')).status).toBe(204);
 });
 afterAll(async () => {

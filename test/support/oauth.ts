@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Answer, Api } from './api.js';
+import type { Client } from './api-clients.js';
 
 /** A browser as far as logging in needs one: it keeps cookies by path, and follows redirects only when told to. */
 export class Browser {
@@ -50,34 +51,6 @@ export class Browser {
     }
     return { response, location };
   }
-}
-
-export interface Client {
-  id: string;
-  secret: string | null;
-  redirectUri: string;
-}
-
-export async function createClient(
-  admin: Api,
-  settings: Partial<{
-    name: string;
-    redirectUris: string[];
-    scopes: string[];
-    public: boolean;
-    developerId: string;
-  }> = {},
-): Promise<Client> {
-  const redirectUris = settings.redirectUris ?? ['https://planner.example/callback'];
-  const { status, body } = await admin.post('/api/v1/api-clients', {
-    name: 'Route planner',
-    developerId: 'planner-inc',
-    scopes: ['sync:read', 'sync:write'],
-    ...settings,
-    redirectUris,
-  });
-  if (status !== 201) throw new Error(`no client: ${status} ${JSON.stringify(body)}`);
-  return { id: body.id, secret: body.secret, redirectUri: redirectUris[0] };
 }
 
 /** PKCE (RFC 7636). */

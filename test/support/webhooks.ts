@@ -1,4 +1,5 @@
 import type { Api } from './api.js';
+import { createClient, createClientKey } from './api-clients.js';
 import type { Receiver } from './receiver.js';
 
 export const WEBHOOKS = '/api/v1/webhooks';
@@ -13,42 +14,16 @@ export interface Application {
   connect: (developerId: string, scopes?: string[]) => Promise<Api>;
 }
 
-async function created(admin: Api, path: string, input: object) {
-  const { status, body } = await admin.post(path, input);
-  if (status !== 201) throw new Error(`${path} answered ${status}: ${JSON.stringify(body)}`);
-  return body;
-}
-
-export async function createClient(admin: Api, developerId: string): Promise<string> {
-  return (
-    await created(admin, '/api/v1/api-clients', {
-      name: 'app',
-      developerId,
-      scopes: ['sync:read', 'sync:write'],
-    })
-  ).id;
-}
-
-/** Requests of a developer with a key that belongs to an application. */
-export async function createClientKey(
-  admin: Api,
-  clientId: string,
-  developerId: string,
-  scopes = ['sync:read', 'sync:write'],
-): Promise<Api> {
-  const { key } = await created(admin, '/api/v1/api-keys', { developerId, clientId, scopes });
-  return new (admin.constructor as typeof Api)(admin.url, key);
-}
-
 export async function createEndpoint(
   admin: Api,
   clientId: string,
   receiver: Receiver,
   options: object = {},
 ): Promise<string> {
-  const { id, secret } = await created(admin, WEBHOOKS, { clientId, url: receiver.url, ...options });
-  receiver.secrets.push(secret);
-  return `${WEBHOOKS}/${id}`;
+  const { status, body } = await admin.post(WEBHOOKS, { clientId, url: receiver.url, ...options });
+  if (status !== 201) throw new Error(`no webhook: ${status} ${JSON.stringify(body)}`);
+  receiver.secrets.push(body.secret);
+  return `${WEBHOOKS}/${body.id}`;
 }
 
 /** An application of a developer of its own, whose endpoint is at this receiver. */
@@ -57,7 +32,7 @@ export async function createApplication(
   receiver: Receiver,
   options: object = {},
 ): Promise<Application> {
-  const clientId = await createClient(admin, 'app-owner');
+  const { id: clientId } = await createClient(admin, { developerId: 'app-owner' });
   return {
     clientId,
     webhook: await createEndpoint(admin, clientId, receiver, options),
