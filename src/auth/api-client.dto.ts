@@ -1,3 +1,4 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import {
   ArrayMaxSize,
@@ -34,6 +35,20 @@ export const DEFAULT_OVERLAP = 86_400;
 
 const MAX_OVERLAP = 30 * 86_400;
 
+/** The rules of what both creation and update take. */
+const AreUniqueRedirectUris = () =>
+  applyDecorators(IsArray(), ArrayMaxSize(MAX_REDIRECT_URIS), ArrayUnique(), AreRedirectUris());
+const AreAssets = () =>
+  applyDecorators(
+    IsArray(),
+    ArrayNotEmpty(),
+    ArrayMaxSize(MAX_DEFAULT_ASSETS),
+    ArrayUnique(),
+    Matches(ASSET, { each: true, message: 'each of defaultAssets must be a type of asset, such as routes' }),
+  );
+const AreClientScopes = () =>
+  applyDecorators(IsArray(), ArrayNotEmpty(), ArrayUnique(), IsIn(CLIENT_SCOPES, { each: true }));
+
 export class CreateApiClientDto {
   @ApiProperty({
     description: 'The name of the application, which people see when they let it in.',
@@ -65,10 +80,7 @@ export class CreateApiClientDto {
     example: ['https://planner.example.com/callback'],
   })
   @IsOptionalField()
-  @IsArray()
-  @ArrayMaxSize(MAX_REDIRECT_URIS)
-  @ArrayUnique()
-  @AreRedirectUris()
+  @AreUniqueRedirectUris()
   redirectUris: string[] = [];
 
   @ApiPropertyOptional({
@@ -83,11 +95,7 @@ export class CreateApiClientDto {
     example: ['routes', 'trips'],
   })
   @ValidateIf((_object, value) => value !== null)
-  @IsArray()
-  @ArrayNotEmpty()
-  @ArrayMaxSize(MAX_DEFAULT_ASSETS)
-  @ArrayUnique()
-  @Matches(ASSET, { each: true, message: 'each of defaultAssets must be a type of asset, such as routes' })
+  @AreAssets()
   defaultAssets: string[] | null = null;
 
   @ApiProperty({
@@ -98,10 +106,7 @@ export class CreateApiClientDto {
     description: 'The most that its API keys and tokens may do.',
     example: ['sync:read'],
   })
-  @IsArray()
-  @ArrayNotEmpty()
-  @ArrayUnique()
-  @IsIn(CLIENT_SCOPES, { each: true })
+  @AreClientScopes()
   scopes: Scope[];
 
   @ApiPropertyOptional({
@@ -135,10 +140,7 @@ export class UpdateApiClientDto {
     example: ['https://planner.example.com/callback'],
   })
   @IsOptionalField()
-  @IsArray()
-  @ArrayMaxSize(MAX_REDIRECT_URIS)
-  @ArrayUnique()
-  @AreRedirectUris()
+  @AreUniqueRedirectUris()
   redirectUris?: string[];
 
   @ApiPropertyOptional({
@@ -152,11 +154,7 @@ export class UpdateApiClientDto {
     example: ['routes', 'trips'],
   })
   @ValidateIf((_object, value) => value !== undefined && value !== null)
-  @IsArray()
-  @ArrayNotEmpty()
-  @ArrayMaxSize(MAX_DEFAULT_ASSETS)
-  @ArrayUnique()
-  @Matches(ASSET, { each: true, message: 'each of defaultAssets must be a type of asset, such as routes' })
+  @AreAssets()
   defaultAssets?: string[] | null;
 
   @ApiPropertyOptional({
@@ -168,10 +166,7 @@ export class UpdateApiClientDto {
     example: ['sync:read'],
   })
   @IsOptionalField()
-  @IsArray()
-  @ArrayNotEmpty()
-  @ArrayUnique()
-  @IsIn(CLIENT_SCOPES, { each: true })
+  @AreClientScopes()
   scopes?: Scope[];
 }
 
