@@ -65,7 +65,8 @@ export async function measureGrowth(
 async function prepare(postgres: PostgresServer, client: Client, events: number): Promise<Size> {
   const name = `events_${events}`;
   await client.query(`CREATE DATABASE ${name}`);
-  const server = await startOurs(postgres.urlOf(name));
+  // Makes the tables.
+  await (await startOurs(postgres.urlOf(name))).stop();
   const database = new pg.Client(postgres.urlOf(name));
   // As in main.ts.
   database.on('error', () => {});
@@ -88,7 +89,7 @@ async function prepare(postgres: PostgresServer, client: Client, events: number)
     const length = items * (UPDATES + 1);
     return {
       events,
-      server,
+      server: await startOurs(postgres.urlOf(name)),
       requests: {
         'idle poll': read(() => `since=${sinceOf(length)}`),
         // Pages from all over the history, the whole of which is 50 for the shortest.

@@ -80,10 +80,11 @@ function show(title: string, rows: Record<string, object>): void {
   console.table(rows);
 }
 
-/** The servers hear of it themselves, but PostgreSQL is no child of ours and would stay. */
-const interruption = new Promise<never>((_, reject) =>
-  process.once('SIGINT', () => reject(new Error('interrupted'))),
-);
+/** What we have started would stay. */
+const interruption = new Promise<never>((_, reject) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => reject(new Error(`interrupted by ${signal}`)));
+});
 interruption.catch(() => {});
 
 /** Each part has a database server of its own: what one leaves behind does not slow the next. */
@@ -95,15 +96,19 @@ async function withPostgres<T>(
   const client = new pg.Client(server.url);
   // When it is stopped, whoever waits for an answer hears of it, too.
   client.on('error', () => {});
+  let working: Promise<T> | undefined;
   try {
     await client.connect();
     report.postgres ??= (
       await client.query<{ server_version: string }>('SHOW server_version')
     ).rows[0].server_version;
-    return await Promise.race([work(server, client), interruption]);
+    working = work(server, client);
+    return await Promise.race([working, interruption]);
   } finally {
     await client.end();
     await server.destroy();
+    // Whoever is interrupted fails without a database, and stops its servers.
+    await working?.catch(() => {});
   }
 }
 
