@@ -32,6 +32,7 @@ const CLIENT_ERRORS: Record<string, [number, string] | undefined> = {
 export async function createApp(): Promise<NestFastifyApplication> {
   await dataSource.initialize();
   await dataSource.migrate();
+  const securityHeadersOf = securityHeaders();
   const adapter = new FastifyAdapter({
     bodyLimit: config.BODY_LIMIT,
     // In ms. Who takes longer to send a whole request is holding a connection, not using it.
@@ -49,10 +50,13 @@ export async function createApp(): Promise<NestFastifyApplication> {
     // Node would refuse a request without Host with an empty body; the hook below does it with ours.
     http: { requireHostHeader: false },
     routerOptions: { maxParamLength: 2_000 },
-    // What Fastify refuses before any route is found, such as a URL with a broken escape.
-    frameworkErrors: (error: unknown, _request: FastifyRequest, reply: FastifyReply) => {
+    // What Fastify refuses before any route is found, and any hook runs, such as a URL with a broken escape.
+    frameworkErrors: (error: unknown, { url }: FastifyRequest, reply: FastifyReply) => {
       const answer = toApiError(error);
-      void reply.status(answer.getStatus()).headers(answer.headers).send(answer.getResponse());
+      void reply
+        .status(answer.getStatus())
+        .headers({ ...securityHeadersOf(url), ...answer.headers })
+        .send(answer.getResponse());
     },
     // What is no HTTP at all.
     clientErrorHandler: (error, socket) => {
@@ -88,9 +92,8 @@ export async function createApp(): Promise<NestFastifyApplication> {
       done(error as Error);
     }
   });
-  const headers = securityHeaders();
   fastify.addHook('onRequest', (request, reply, done) => {
-    void reply.headers(headers).header('x-request-id', request.id);
+    void reply.headers(securityHeadersOf(request.url)).header('x-request-id', request.id);
     const isHostMissing = request.headers.host === undefined && request.raw.httpVersion === '1.1';
     done(isHostMissing ? invalidRequest('The Host header is missing.') : undefined);
   });
