@@ -45,6 +45,8 @@ export class Gate {
    */
   waiting(kind: 'advisory' | 'transactionid' | 'relation', count: number): Promise<void> {
     return until(async () => {
+      // Within a transaction, whoever has connected since the first look would not be seen.
+      await this.session.query('SELECT pg_stat_clear_snapshot()');
       const { rows } = await this.session.query<{ count: number }>(
         `SELECT count(*)::int AS count FROM pg_locks l JOIN pg_stat_activity a USING (pid)
          WHERE NOT l.granted AND l.locktype = $1 AND a.datname = current_database()`,
