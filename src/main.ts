@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { resolve } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { loadAdminKey } from './auth/admin-key.js';
@@ -14,8 +15,11 @@ async function stop(): Promise<void> {
     const { config } = await import('./config.js');
     const { logger } = await import('./common/logger.js');
     logger.info('stopping: finishing what runs');
+    const server: Server = app.getHttpServer();
     // Connections that are still busy after SHUTDOWN_TIMEOUT are cut off.
-    setTimeout(() => app?.getHttpServer().closeAllConnections(), config.SHUTDOWN_TIMEOUT * 1_000).unref();
+    setTimeout(() => server.closeAllConnections(), config.SHUTDOWN_TIMEOUT * 1_000).unref();
+    // Node closes those that are idle when it stops to listen. One that becomes idle later would stay for its 72 s.
+    setInterval(() => server.listening || server.closeIdleConnections(), 100).unref();
     await app.close();
     logger.info('stopped');
     await new Promise((resolve) => logger.flush(resolve));

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync, rmSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Api, RECORDS } from './support/api.js';
 import { createDatabase } from './support/database.js';
@@ -148,6 +150,36 @@ describe('SIGTERM', () => {
       expect((await api.at(next.url).get(`${RECORDS}/${body.id}`)).status).toBe(200);
   });
 });
+
+it('a stopping server answers the request that it has, and does not wait for that client to hang up', async () => {
+  const { env } = await createDatabase({ embedded: true });
+  const server = await start(env.DATA_DIR, { SHUTDOWN_TIMEOUT: '600' });
+  const { key } = await createDeveloper(server.url, 'dev-1');
+  const body = JSON.stringify({ developerId: 'dev-1', resourceType: 'ROUTE', resourceKey: 'k', data: {} });
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  let answer = '';
+  socket.on('data', (chunk) => (answer += chunk.toString()));
+  socket.write(
+    `POST ${RECORDS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`,
+  );
+  await until(() => answer.includes('100 Continue'));
+  const stopped = server.stop('SIGTERM');
+  // Nobody new is let in any more.
+  await until(() =>
+    fetch(`${server.url}/health/live`).then(
+      () => false,
+      () => true,
+    ),
+  );
+  const closed = once(socket, 'close');
+  socket.write(body);
+  expect(await stopped).toEqual({ code: 0, signal: null });
+  await closed;
+  expect(answer).toContain('HTTP/1.1 201');
+  // Short of the 72 s after which any server closes a connection that nobody uses.
+}, 60_000);
 
 it('npm start hands SIGTERM on to the server: a clean end, exit code 0, nothing left running', async () => {
   const { env } = await createDatabase({ embedded: true });
