@@ -93,7 +93,7 @@ export class AuthorizationServer {
       cookies: {
         names: { session: 'tidemark_login', interaction: 'tidemark_request', resume: 'tidemark_resume' },
         keys: keys.filter(({ purpose }) => purpose === 'cookie').map(({ jwk }) => jwk.k!),
-        long: { signed: true, httpOnly: true, sameSite: 'lax', path: cookiePath() },
+        long: { signed: true, httpOnly: true, sameSite: 'lax', path: pathOf('/oauth') },
         short: { signed: true, httpOnly: true, sameSite: 'lax' },
       },
     });
@@ -149,6 +149,10 @@ export class AuthorizationServer {
       features: {
         devInteractions: { enabled: false },
         userinfo: { enabled: false },
+        // Not among ROUTES, and offered in the metadata without this.
+        pushedAuthorizationRequests: { enabled: false },
+        // The API takes bearer tokens: one that is bound to a key would promise more than is checked.
+        dPoP: { enabled: false },
         clientCredentials: { enabled: true },
         revocation: { enabled: true, allowedPolicy: isOwnToken },
         introspection: { enabled: true, allowedPolicy: isOwnToken },
@@ -185,15 +189,14 @@ export class AuthorizationServer {
 const isOwnToken = (_context: unknown, client: { clientId: string }, token: { clientId?: string }) =>
   token.clientId === client.clientId;
 
-/** The path of a page, with the prefix of PUBLIC_URL. */
-export const pathOf = (path: string) => new URL(config.PUBLIC_URL + path).pathname;
-
-const cookiePath = () => pathOf('/oauth');
+/** A path as browsers see it, with the prefix of PUBLIC_URL. */
+const pathOf = (path: string) => new URL(config.PUBLIC_URL!).pathname.replace(/\/$/, '') + path;
 
 /** States in a request how the server is reached, whatever the client says. */
 export function own(request: IncomingMessage): IncomingMessage {
   const { protocol, host } = new URL(config.PUBLIC_URL!);
   request.headers['x-forwarded-proto'] = protocol.slice(0, -1);
   request.headers['x-forwarded-host'] = host;
-  return request;
+  // What was asked for before a proxy took the prefix away: the library puts it before all of its paths.
+  return Object.assign(request, { originalUrl: pathOf(request.url!) });
 }

@@ -9,8 +9,9 @@ export class Browser {
 
   constructor(readonly url: string) {}
 
+  /** @param target a path of the authorization server, or where it has led to */
   async request(target: string, init: RequestInit = {}): Promise<Response> {
-    const url = new URL(target, this.url);
+    const url = new URL(target.startsWith('/oauth/') ? this.url + target : target, this.url);
     const cookie = [...this.cookies]
       .filter(([, { path }]) => url.pathname.startsWith(path))
       .map(([name, { value }]) => `${name}=${value}`)
@@ -46,7 +47,7 @@ export class Browser {
     while ([302, 303].includes(response.status)) {
       location = response.headers.get('location')!;
       const { pathname } = new URL(location, this.url);
-      if (!pathname.startsWith('/oauth/')) break;
+      if (!pathname.includes('/oauth/')) break;
       response = await this.request(location);
     }
     return { response, location };
