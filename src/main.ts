@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
 import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { loadAdminKey } from './auth/admin-key.js';
@@ -8,9 +9,15 @@ import type { loadAdminKey } from './auth/admin-key.js';
 if (existsSync('.env')) process.loadEnvFile('.env');
 
 let app: NestFastifyApplication | undefined;
+let isStopping = false;
+/** Of the server, by which anybody is connected to it. */
+const sockets = new Set<Socket>();
 
 /** Ends the process in order, at any moment of its life; while it starts there is nothing to finish. */
 async function stop(): Promise<void> {
+  // A signal comes twice when a terminal sends it to npm and to us, and npm passes it on.
+  if (isStopping) return;
+  isStopping = true;
   if (app) {
     const { config } = await import('./config.js');
     const { logger } = await import('./common/logger.js');
@@ -18,15 +25,20 @@ async function stop(): Promise<void> {
     const server: Server = app.getHttpServer();
     // Connections that are still busy after SHUTDOWN_TIMEOUT are cut off.
     setTimeout(() => server.closeAllConnections(), config.SHUTDOWN_TIMEOUT * 1_000).unref();
-    // Node closes those that are idle when it stops to listen. One that becomes idle later would stay for its 72 s.
-    setInterval(() => server.listening || server.closeIdleConnections(), 100).unref();
+    // Node closes those that are idle when it stops to listen. One that becomes idle later would stay for its 72 s, and one
+    // that has not sent anything yet, such as a browser keeps for its next request, is none that Node calls idle.
+    setInterval(() => {
+      if (server.listening) return;
+      server.closeIdleConnections();
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+    }, 100).unref();
     await app.close();
     logger.info('stopped');
     await new Promise((resolve) => logger.flush(resolve));
   }
   process.exit(0);
 }
-for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => void stop());
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => void stop());
 
 try {
   // Imported only now: the settings are read from the environment when their module is loaded.
@@ -50,6 +62,10 @@ try {
   }
 
   app = await createApp();
+  app.getHttpServer().on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   await listen(app);
   if (isEmbedded) greet(config.PUBLIC_URL!, resolve(config.DATA_DIR), adminKey);
   else logger.info({ url: config.PUBLIC_URL, docs: `${config.PUBLIC_URL}/docs` }, 'serving');

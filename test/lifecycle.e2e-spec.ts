@@ -151,12 +151,17 @@ describe('SIGTERM', () => {
   });
 });
 
-it('a stopping server answers the request that it has, and does not wait for that client to hang up', async () => {
+it('a server that is told to stop, twice, answers the request that it has, and does not wait for clients to hang up', async () => {
   const { env } = await createDatabase({ embedded: true });
   const server = await start(env.DATA_DIR, { SHUTDOWN_TIMEOUT: '600' });
   const { key } = await createDeveloper(server.url, 'dev-1');
   const body = JSON.stringify({ developerId: 'dev-1', resourceType: 'ROUTE', resourceKey: 'k', data: {} });
   const { hostname, port } = new URL(server.url);
+  // A browser keeps one for its next request.
+  await once(
+    connect(Number(port), hostname).on('error', () => {}),
+    'connect',
+  );
   const socket = connect(Number(port), hostname);
   let answer = '';
   socket.on('data', (chunk) => (answer += chunk.toString()));
@@ -166,6 +171,8 @@ it('a stopping server answers the request that it has, and does not wait for tha
   );
   await until(() => answer.includes('100 Continue'));
   const stopped = server.stop('SIGTERM');
+  // As when npm passes on what the terminal has sent to all.
+  void server.stop('SIGINT');
   // Nobody new is let in any more.
   await until(() =>
     fetch(`${server.url}/health/live`).then(
