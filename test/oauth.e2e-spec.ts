@@ -81,6 +81,16 @@ describe('the code flow', () => {
     expect(new URL(location).searchParams.get('state')).toBe('a-state');
   });
 
+  it.each([['sync:admin'], ['']])('refuses to ask a person for the scope "%s"', async (scope) => {
+    const parameters = authorization(client, pkce().challenge, { scope });
+    const { location } = await new Browser(app.url).follow(
+      await new Browser(app.url).request(authorizeUrl(parameters)),
+    );
+    const { searchParams } = new URL(location);
+    expect(searchParams.get('error')).toBe('invalid_scope');
+    expect(searchParams.get('error_description')).toContain('sync:read');
+  });
+
   it('asks a person who is logged in and has consented for nothing more', async () => {
     const browser = new Browser(app.url);
     await authorize(browser, authorization(client, pkce().challenge), 'dev-1');
@@ -107,6 +117,16 @@ it('client credentials act for the owner of the client', async () => {
   });
   expectError(created, 403, 'insufficient_scope');
 });
+
+it.each([{}, { scope: '' }, { scope: 'sync:admin' }])(
+  'client credentials need a scope: %j',
+  async (scope) => {
+    const form = { grant_type: 'client_credentials', ...scope };
+    const { status, body } = await post(app.url, '/oauth/token', client, form as Record<string, string>);
+    expect({ status, body }).toMatchObject({ status: 400, body: { error: 'invalid_scope' } });
+    expect(body.error_description).toContain('sync:read');
+  },
+);
 
 it('publishes what it is and its public keys only', async () => {
   for (const name of ['oauth-authorization-server', 'openid-configuration']) {

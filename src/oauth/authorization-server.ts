@@ -169,8 +169,11 @@ export class AuthorizationServer {
           enabled: true,
           defaultResource: audience,
           useGrantedResource: () => true,
-          getResourceServerInfo: (_context, resource, client) => {
+          getResourceServerInfo: ({ oidc }, resource, client) => {
             if (resource !== audience()) throw new errors.InvalidTarget();
+            // A code or a token for nothing would fail where nobody knows why. Who refreshes may leave it out.
+            if (oidc.route === 'authorization' || oidc.params!.grant_type === 'client_credentials')
+              assertScope(oidc.params!.scope);
             return {
               scope: client.scope ?? '',
               audience: resource,
@@ -188,6 +191,13 @@ export class AuthorizationServer {
 /** Clients learn of, and end, their own tokens only. */
 const isOwnToken = (_context: unknown, client: { clientId: string }, token: { clientId?: string }) =>
   token.clientId === client.clientId;
+
+/** @throws InvalidScope */
+function assertScope(scope: unknown): void {
+  const requested = typeof scope === 'string' ? scope.split(' ') : [];
+  if (CLIENT_SCOPES.some((known) => requested.includes(known))) return;
+  throw new errors.InvalidScope(`scope must be of ${CLIENT_SCOPES.join(' and ')}`, requested.join(' '));
+}
 
 /** A path as browsers see it, with the prefix of PUBLIC_URL. */
 const pathOf = (path: string) => new URL(config.PUBLIC_URL!).pathname.replace(/\/$/, '') + path;
