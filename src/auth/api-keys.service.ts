@@ -176,15 +176,8 @@ export class ApiKeysService {
       throw forbidden(`The key has more scopes than this credential: ${excess.join(', ')}.`);
     const key = generateApiKey();
     const saved = await this.dataSource.transaction(async (manager) => {
-      const { affected } = await manager
-        .createQueryBuilder()
-        .update(ApiKey)
-        .set({ revokedAt: () => `LEAST(revoked_at, ${NOW} + make_interval(secs => :overlapSeconds))` })
-        .where(`id = :id AND ${IS_NOT_REVOKED} AND (expires_at IS NULL OR expires_at > ${NOW})`)
-        .setParameters({ id, overlapSeconds })
-        .execute();
-      if (affected === 0) throw KEY_HAS_ENDED;
-      return manager.save(
+      // Before the other one ends: the right of a client goes on without a gap.
+      const made = await manager.save(
         ApiKey,
         manager.create(ApiKey, {
           ...old,
@@ -196,6 +189,15 @@ export class ApiKeysService {
           revokedAt: null,
         }),
       );
+      const { affected } = await manager
+        .createQueryBuilder()
+        .update(ApiKey)
+        .set({ revokedAt: () => `LEAST(revoked_at, ${NOW} + make_interval(secs => :overlapSeconds))` })
+        .where(`id = :id AND ${IS_NOT_REVOKED} AND (expires_at IS NULL OR expires_at > ${NOW})`)
+        .setParameters({ id, overlapSeconds })
+        .execute();
+      if (affected === 0) throw KEY_HAS_ENDED;
+      return made;
     });
     this.inUse.forget(old.hash.toString('hex'));
     return { ...ApiKeyBody.of(saved), key };

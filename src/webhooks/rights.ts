@@ -12,7 +12,8 @@ const READS = `'sync:read' = ANY (scopes)`;
 export const mayRead = (client: string, developer: string, butFor = `''`) => `(
   EXISTS (
     SELECT FROM api_keys
-    WHERE owner_id = ${developer} AND client_id = ${client} AND ${READS} AND revoked_at IS NULL
+    WHERE owner_id = ${developer} AND client_id = ${client} AND ${READS}
+      AND (revoked_at IS NULL OR revoked_at > clock_timestamp())
       AND (expires_at IS NULL OR expires_at > clock_timestamp()) AND id::text <> ${butFor}
   ) OR EXISTS (
     SELECT FROM grants
@@ -59,6 +60,10 @@ export async function startTelling(
   rightId: string,
 ): Promise<void> {
   await manager.query('SELECT FROM api_clients WHERE id = $1 FOR KEY SHARE', [clientId]);
+  // Before their positions, as whoever deletes one does.
+  await manager.query('SELECT FROM webhook_endpoints WHERE client_id = $1 ORDER BY id FOR KEY SHARE', [
+    clientId,
+  ]);
   await manager.query(END_OF_EARLIER_RIGHT, [clientId, developerId, rightId]);
   const started = await manager.query<unknown[]>(START_OF_RIGHT, [clientId, developerId]);
   if (started.length > 0) await sendJob(manager, WEBHOOK_STARTS, { developerId } satisfies StartJob);
