@@ -154,6 +154,34 @@ describe('a change', () => {
     );
   });
 
+  it.each([{}, { overlapSeconds: 0 }])(
+    'is told when its key is rotated (%j) before it was',
+    async (input) => {
+      const { receiver, clientId, connect } = await start();
+      const developerId = someone();
+      await connect(developerId);
+      const own = await app.developer(developerId);
+      const { data: keys } = (await own.get('/api/v1/api-keys')).body;
+      const key = keys.find((one: { clientId: string | null }) => one.clientId === clientId);
+      receiver.behave = FAILURES['answers 500'];
+      await own.create(route(developerId, 'a'));
+      await until(() => receiver.received.length > 0);
+      await own.create(route(developerId, 'b'));
+      const { status, body: rotated } = await own.post(`/api/v1/api-keys/${key.id}/rotate`, input);
+      expect(status).toBe(201);
+      receiver.behave = acknowledge;
+      await own.create(route(developerId, 'c'));
+      await untilSoon(() => count(receiver) === 3);
+      expect(joined(receiver.messages, await idOf(developerId))).toHaveLength(3);
+
+      // The one before lives on in its overlap, and with it the right.
+      expect((await own.delete(`/api/v1/api-keys/${rotated.id}`)).status).toBe(204);
+      if ('overlapSeconds' in input) return;
+      await own.create(route(developerId, 'd'));
+      await until(() => count(receiver) === 4);
+    },
+  );
+
   it('does not wait for an endpoint that does not answer', async () => {
     const [hanging, quick] = [await start(), await start()];
     const developerId = someone();

@@ -115,3 +115,30 @@ describe('a key and an endpoint that are made at the same time', () => {
     expect(found).toEqual(items.slice(1));
   });
 });
+
+it('endpoints that are deleted while they are told of changes go without waiting for anybody in a circle', async () => {
+  const scene = await setUp();
+  const scenes = [scene, await setUp(), await setUp(), await setUp()];
+  for (const { developerId } of scenes) await createClientKey(app.admin, scene.clientId, developerId);
+  let isOver = false;
+  const writing = scenes.map(async ({ writer, developerId }) => {
+    for (let n = 0; !isOver; n++) await write(writer, developerId, `n${n}`);
+  });
+  const statuses: number[] = [];
+  for (let round = 0; round < 15; round++) {
+    const paths = await Promise.all(
+      Array.from({ length: 4 }, () => createEndpoint(app.admin, scene.clientId, receiver)),
+    );
+    const told = receiver.received.length;
+    await until(() => receiver.received.length > told);
+    const [answers] = await Promise.all([
+      Promise.all(paths.map((path) => app.admin.delete(path))),
+      // A right that begins meanwhile.
+      createClientKey(app.admin, scene.clientId, scene.developerId),
+    ]);
+    statuses.push(...answers.map(({ status }) => status));
+  }
+  isOver = true;
+  await Promise.all(writing);
+  expect(new Set(statuses)).toEqual(new Set([204]));
+});

@@ -61,11 +61,19 @@ const READ_SITUATION = `
   LEFT JOIN webhook_deliveries w ON w.id = p.delivery_id
   WHERE p.developer_id = $1 AND p.id = $2 AND p.lease = $3 AND 'sync:read' = ANY (c.scopes)`;
 
-/** $1 developer, $2 position, $3 lease, $4 delivery, $5 until, $6 assets, $7 notifications */
+/**
+ * The endpoint is locked before its position, as by whoever deletes it.
+ *
+ * $1 developer, $2 position, $3 lease, $4 delivery, $5 until, $6 assets, $7 notifications, $8 endpoint
+ */
 const BEGIN_DELIVERY = `
-  WITH position AS (
-    UPDATE webhook_positions SET delivery_id = $4
-    WHERE developer_id = $1 AND id = $2 AND lease = $3 AND delivery_id IS NULL
+  WITH endpoint AS MATERIALIZED (
+    SELECT id FROM webhook_endpoints WHERE id = $8 FOR KEY SHARE
+  ),
+  position AS (
+    UPDATE webhook_positions p SET delivery_id = $4
+    FROM endpoint e
+    WHERE developer_id = $1 AND p.id = $2 AND lease = $3 AND delivery_id IS NULL AND endpoint_id = e.id
     RETURNING endpoint_id, announced, ends_at
   )
   INSERT INTO webhook_deliveries
@@ -215,6 +223,7 @@ export class DeliveryService {
         until,
         situation.assets,
         notifications.length,
+        situation.endpointId,
       ]);
       if (begun.length === 0) return undefined;
     }

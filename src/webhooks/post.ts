@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import http, { type IncomingMessage } from 'node:http';
+import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import type { LookupFunction } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import { parseEndpointUrl, RefusedUrlError, resolveEndpoint } from './public-address.js';
 
 /** In ms, from the look-up of the host to the last byte that is read of the answer. */
@@ -89,8 +89,19 @@ async function send(
   // Also of what happens to the connection when the answer has been read.
   request.on('error', () => {});
   request.end(body);
+  return Promise.race([responseOf(request), upgradeOf(request), rejectionOf(signal)]);
+}
+
+async function responseOf(request: ClientRequest): Promise<IncomingMessage> {
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   return response;
+}
+
+/** Nobody has asked for another protocol. Node tells neither of a response nor of an error when there is one. */
+async function upgradeOf(request: ClientRequest): Promise<never> {
+  const [, socket] = (await once(request, 'upgrade')) as [IncomingMessage, Socket];
+  socket.destroy();
+  throw Object.assign(new Error('another protocol'), { code: 'UPGRADE' });
 }
 
 const rejectionOf = (signal: AbortSignal) =>

@@ -42,10 +42,15 @@ const REPLAY = `
   INSERT INTO webhook_positions
     (developer_id, id, endpoint_id, announced, scanned, ends_at, due_at, delivery_id)`;
 
-/** $1 developer, $2 endpoint, $3 delivery */
+/** Locks the endpoint first, as whoever deletes it does. $1 developer, $2 endpoint, $3 delivery */
 const REPLAY_DELIVERY = `
-  WITH again AS (
-    UPDATE webhook_deliveries SET status = 'pending', completed_at = NULL WHERE id = $3 AND status <> 'pending'
+  WITH endpoint AS MATERIALIZED (
+    SELECT id FROM webhook_endpoints WHERE id = $2 FOR KEY SHARE
+  ),
+  again AS (
+    UPDATE webhook_deliveries d SET status = 'pending', completed_at = NULL
+    FROM endpoint e
+    WHERE d.id = $3 AND endpoint_id = e.id AND status <> 'pending'
     RETURNING since, until
   )
   ${REPLAY}

@@ -173,9 +173,10 @@ const clientOf = (id: string) => ({ where: { id }, relations: { owner: true } })
 
 /** @throws ApiError 403, 404 */
 function assertManages(caller: Caller, client: ApiClient | null, clientId: string): void {
-  if (!client) throw noClient(clientId);
+  // The server's own client has no owner.
+  if (!client?.owner) throw noClient(clientId);
   if (caller.isAdmin) return;
-  if (!caller.developer || client.owner?.id !== caller.developer.id)
+  if (!caller.developer || client.owner.id !== caller.developer.id)
     throw forbidden('This API client belongs to another developer.');
   // What a developer lets an application do is not to look after other applications.
   if (caller.client && caller.client.id !== client.id)

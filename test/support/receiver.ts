@@ -117,6 +117,10 @@ export const FAILURES: Record<string, Behaviour> = {
     response.writeHead(200, { 'content-length': '10' });
     response.write('ok', () => (response.socket as Socket).destroy());
   },
+  'changes the protocol': (_request, response) =>
+    void (response.socket as Socket).write(
+      'HTTP/1.1 101 Switching Protocols\r\nUpgrade: foo\r\nConnection: Upgrade\r\n\r\n',
+    ),
   redirects: (_request, response) => void response.writeHead(308, { location: '/elsewhere' }).end(),
   'sends one byte a second': (_request, response) => {
     response.writeHead(200, { 'content-length': '1000' });
