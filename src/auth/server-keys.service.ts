@@ -19,6 +19,8 @@ export class ServerKeysService implements OnModuleInit {
   /** As PEM, by id. */
   private publicKeys = new Map<string, string>();
   private loadedAt = -Infinity;
+  /** When somebody came with a key that nobody knew. */
+  private missedAt = -Infinity;
 
   constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
 
@@ -41,7 +43,9 @@ export class ServerKeysService implements OnModuleInit {
   async findPublicKey(id: unknown): Promise<string | undefined> {
     const find = async () => (await this.current()).find((key) => key.id === id && key.purpose === 'token');
     let key = await find();
-    if (!key && performance.now() > this.loadedAt + RETRY_DELAY) {
+    // It may be a new one, which signs already in another process.
+    if (!key && performance.now() > this.missedAt + RETRY_DELAY) {
+      this.missedAt = performance.now();
       await this.load();
       key = await find();
     }
