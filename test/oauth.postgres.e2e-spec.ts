@@ -2,7 +2,16 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { decodeProtectedHeader } from 'jose';
 import { Api } from './support/api.js';
 import { type Client, createClient } from './support/api-clients.js';
-import { authorization, authorize, Browser, getTokens, pkce, post, setPassword } from './support/oauth.js';
+import {
+  authorization,
+  authorize,
+  authorizeUrl,
+  Browser,
+  getTokens,
+  pkce,
+  post,
+  setPassword,
+} from './support/oauth.js';
 import { createDatabase, ServerProcess, type TestDatabase } from './support/server.js';
 import { until } from './support/until.js';
 
@@ -39,8 +48,21 @@ it('processes that start at once have the same keys, and follow a rotation', asy
   const tokens = await getTokens(servers[0].url, client, 'dev-1');
   expect(decodeProtectedHeader(tokens.access_token).kid).not.toBe(first);
   // A key that a process has not heard of is looked for.
-  await until(async () => (await sync(servers[1], tokens.access_token)).status === 200);
+  expect((await sync(servers[1], tokens.access_token)).status).toBe(200);
   await until(async () => (await kids(servers[1])).length === 2);
+});
+
+it('a login that begins at one process, just after a rotation, goes on at another', async () => {
+  await new Api(servers[1].url).get('/oauth/jwks');
+  await servers[0].admin.post('/api/v1/oauth/signing-keys', {});
+  const browser = new Browser(servers[0].url);
+  const { location } = await browser.follow(
+    await browser.request(authorizeUrl(authorization(client, pkce().challenge))),
+  );
+  const elsewhere = new Browser(servers[1].url);
+  for (const [name, cookie] of browser.cookies) elsewhere.cookies.set(name, cookie);
+  const page = await elsewhere.request(location);
+  expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('name="password"')]);
 });
 
 it.each([1, 2, 3])(

@@ -63,7 +63,7 @@ export class AuthorizationServer {
   /** The library knows the keys that it was made with only: with other keys there is a new provider. */
   async current(): Promise<Provider> {
     const keys = await this.serverKeys.current();
-    const madeOf = keys.map(({ id }) => id).join(' ');
+    const madeOf = [...keys, ...cookieKeysOf(keys)].map(({ id }) => id).join(' ');
     if (!this.provider || this.madeOf !== madeOf) {
       this.provider = this.make(keys);
       this.madeOf = madeOf;
@@ -92,7 +92,7 @@ export class AuthorizationServer {
       },
       cookies: {
         names: { session: 'tidemark_login', interaction: 'tidemark_request', resume: 'tidemark_resume' },
-        keys: keys.filter(({ purpose }) => purpose === 'cookie').map(({ jwk }) => jwk.k!),
+        keys: cookieKeysOf(keys).map(({ jwk }) => jwk.k!),
         long: { signed: true, httpOnly: true, sameSite: 'lax', path: pathOf('/oauth') },
         short: { signed: true, httpOnly: true, sameSite: 'lax' },
       },
@@ -191,6 +191,19 @@ export class AuthorizationServer {
 /** Clients learn of, and end, their own tokens only. */
 const isOwnToken = (_context: unknown, client: { clientId: string }, token: { clientId?: string }) =>
   token.clientId === client.clientId;
+
+/** In ms: after so long every process knows a key. */
+const KNOWN_AFTER = 5_000;
+
+/**
+ * The first one signs, all are believed. A new one signs when every process believes it: unlike a token, a cookie that a
+ * process does not know is gone, and with it the login that it is about. Where the old ones have ended, it signs at once.
+ */
+function cookieKeysOf(keys: readonly ServerKey[]): ServerKey[] {
+  const ofCookies = keys.filter(({ purpose }) => purpose === 'cookie');
+  const isKnown = ({ createdAt }: ServerKey) => Date.now() - createdAt.getTime() > KNOWN_AFTER;
+  return [...ofCookies.filter(isKnown), ...ofCookies.filter((key) => !isKnown(key))];
+}
 
 /** @throws InvalidScope */
 function assertScope(scope: unknown): void {

@@ -17,8 +17,8 @@ export class SigningKeysController {
   @ApiOperation({
     summary: 'Rotate the signing keys',
     description:
-      'A new key signs access tokens, and another one the cookies of people who log in: at once in the process that ' +
-      'answers, and within 5 seconds in all others. What the old ones have signed is believed for `overlapSeconds`. ' +
+      'A new key signs access tokens, at once in the process that answers and within 5 seconds in all others; another one ' +
+      'signs the cookies of people who log in, after 5 seconds. What the old ones have signed is believed for `overlapSeconds`. ' +
       'With 0, for a key that somebody else may know, all access tokens and logins end now.',
   })
   @ApiCreatedResponse({ type: SigningKeyBody, description: 'The new key of access tokens.' })
