@@ -98,7 +98,8 @@ describe('a write that takes its tick first and commits last', () => {
     const next = create('next');
     await gate.waiting('transactionid', 1);
     await gate.session.query(`
-      SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`);
+      SELECT pg_terminate_backend(pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+      WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()`);
     expect((await doomed).status).toBe(503);
     expect((await next).status).toBe(201);
     await gate.open();
