@@ -3,6 +3,9 @@ import { ApiClient } from './api-client.entity.js';
 import type { Scope } from './caller.js';
 import { Developer } from './developer.entity.js';
 
+/** SQL. A key that was rotated is not revoked before its overlap ends. */
+export const IS_NOT_REVOKED = '(revoked_at IS NULL OR revoked_at > clock_timestamp())';
+
 /** A long-lived credential. The key itself is shown once and never stored. */
 @Entity('api_keys')
 export class ApiKey {

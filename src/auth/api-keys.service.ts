@@ -6,7 +6,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { ApiError, forbidden, invalidRequest, notFound } from '../common/api-error.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
-import { ApiKey } from './api-key.entity.js';
+import { ApiKey, IS_NOT_REVOKED } from './api-key.entity.js';
 import {
   ApiKeyBody,
   type ApiKeyPageBody,
@@ -25,9 +25,6 @@ const SHOWN_CHARACTERS = 12;
 
 /** SQL. By the clock of the database alone: that of a process may be ahead, and a revocation counts at once. */
 const NOW = `date_trunc('milliseconds', clock_timestamp())`;
-
-/** A key that was rotated is not revoked before its overlap ends. */
-const IS_NOT_REVOKED = '(revoked_at IS NULL OR revoked_at > clock_timestamp())';
 
 const IS_USE_TO_BE_NOTED = `
   (expires_at IS NULL OR expires_at > clock_timestamp())

@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm';
+import { IS_NOT_REVOKED } from '../auth/api-key.entity.js';
 import { sendJob } from '../jobs/boss.js';
 import { WEBHOOK_STARTS, type StartJob } from './wake-up.js';
 
@@ -13,7 +14,7 @@ export const mayRead = (client: string, developer: string, butFor = `''`) => `(
   EXISTS (
     SELECT FROM api_keys
     WHERE owner_id = ${developer} AND client_id = ${client} AND ${READS}
-      AND (revoked_at IS NULL OR revoked_at > clock_timestamp())
+      AND ${IS_NOT_REVOKED}
       AND (expires_at IS NULL OR expires_at > clock_timestamp()) AND id::text <> ${butFor}
   ) OR EXISTS (
     SELECT FROM grants
