@@ -14,6 +14,7 @@ import { ServerKeysService } from '../auth/server-keys.service.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { ClientAdapter } from './client-adapter.js';
+import { cookieKeysOf } from './cookie-keys.js';
 import { GrantAdapter } from './grant-adapter.js';
 import { errors, Provider } from './library.js';
 import { errorPage, loggedOutPage, logoutPage } from './pages.js';
@@ -191,19 +192,6 @@ export class AuthorizationServer {
 /** Clients learn of, and end, their own tokens only. */
 const isOwnToken = (_context: unknown, client: { clientId: string }, token: { clientId?: string }) =>
   token.clientId === client.clientId;
-
-/** In ms: after so long every process knows a key. */
-const KNOWN_AFTER = 5_000;
-
-/**
- * The first one signs, all are believed. A new one signs when every process believes it: unlike a token, a cookie that a
- * process does not know is gone, and with it the login that it is about. Where the old ones have ended, it signs at once.
- */
-function cookieKeysOf(keys: readonly ServerKey[]): ServerKey[] {
-  const ofCookies = keys.filter(({ purpose }) => purpose === 'cookie');
-  const isKnown = ({ createdAt }: ServerKey) => Date.now() - createdAt.getTime() > KNOWN_AFTER;
-  return [...ofCookies.filter(isKnown), ...ofCookies.filter((key) => !isKnown(key))];
-}
 
 /** @throws InvalidScope */
 function assertScope(scope: unknown): void {
