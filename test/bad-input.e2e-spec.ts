@@ -222,6 +222,23 @@ describe('a request that is unusual but right', () => {
     expectSoundAnswers(answers);
   });
 
+  it.each([
+    ['a length', `Content-Length: ${8 * 2 ** 20}`, ' '.repeat(8 * 2 ** 20)],
+    ['chunks', 'Transfer-Encoding: chunked', `800000\r\n${' '.repeat(8 * 2 ** 20)}\r\n0\r\n\r\n`],
+  ])(
+    'is refused with %s of 8 MiB so that a client that still sends can read why',
+    async (_name, header, big) => {
+      const answers = await sendRaw(
+        app.url,
+        `POST ${RECORDS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${dev.key}\r\n` +
+          `Content-Type: application/json\r\n${header}\r\n\r\n${big}` +
+          'GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+      );
+      expect(answers).toMatchObject([{ status: 413 }, { status: 200 }]);
+      expectSoundAnswers(answers.slice(0, 1));
+    },
+  );
+
   it('is answered to HEAD as to GET, without the body', async () => {
     const { id } = await create('head');
     for (const path of [`${RECORDS}/${id}`, RECORDS, `${SYNC}?since=1970-01-01`, '/health/live']) {

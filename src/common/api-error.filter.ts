@@ -62,6 +62,11 @@ export class ApiErrorFilter implements ExceptionFilter {
     }
     // Headers of the answer that did not happen (an ETag, a Location) must not go out with the error.
     for (const name of ['etag', 'location', 'cache-control', 'content-type']) void reply.removeHeader(name);
+    // Fastify closes the connection on a body it refuses, and with it takes the answer from a client that still sends.
+    // Node reads on without keeping anything, until the end of the request or for `requestTimeout`.
+    if (reply.hasHeader('connection') && reply.raw.shouldKeepAlive && reply.server.server.listening) {
+      void reply.removeHeader('connection');
+    }
     void reply.status(error.getStatus()).headers(error.headers).send(error.getResponse());
   }
 }
