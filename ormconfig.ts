@@ -3,6 +3,7 @@ import { ApiClient } from './src/auth/api-client.entity.js';
 import { ApiKey } from './src/auth/api-key.entity.js';
 import { Developer } from './src/auth/developer.entity.js';
 import { Grant } from './src/auth/grant.entity.js';
+import { RevokedToken } from './src/auth/revoked-token.entity.js';
 import { ServerKey } from './src/auth/server-key.entity.js';
 import {
   FollowedRecordSubscriber,
@@ -26,6 +27,7 @@ import { LoginAttempts } from './src/oauth/login-attempts.entity.js';
 import { OAuthState } from './src/oauth/oauth-state.entity.js';
 import { Password } from './src/oauth/password.entity.js';
 import { Webhooks1700000006000 } from './src/migrations/1700000006000-webhooks.js';
+import { RevokedTokens1700000007000 } from './src/migrations/1700000007000-revoked-tokens.js';
 import { SyncRecord } from './src/records/record.entity.js';
 import { Share } from './src/records/share.entity.js';
 import { ChangeEvent } from './src/sync-feed/change-event.entity.js';
@@ -51,7 +53,7 @@ export default new TidemarkDataSource(
       ? { username: 'postgres', password: 'postgres', database: 'postgres' }
       : { url: config.DATABASE_URL }),
     entities: [
-      ...[Developer, ApiClient, ApiKey, Grant, ServerKey],
+      ...[Developer, ApiClient, ApiKey, Grant, ServerKey, RevokedToken],
       ...[OAuthState, Password, Invite, LoginAttempts],
       ...[SyncRecord, Share, ChangeEvent, Pin],
       ...[WebhookEndpoint, WebhookPosition, WebhookDelivery, WebhookAttempt],
@@ -73,6 +75,7 @@ export default new TidemarkDataSource(
       DeveloperNames1700000004500,
       OAuth1700000005000,
       Webhooks1700000006000,
+      RevokedTokens1700000007000,
     ],
     synchronize: false,
     // No extension is needed: every id is made by the server or by an identity column.

@@ -128,6 +128,101 @@ it.each([{}, { scope: '' }, { scope: 'sync:admin' }])(
   },
 );
 
+describe('an access token', () => {
+  const getOwn = async (scope = 'sync:read') =>
+    (await post(app.url, '/oauth/token', client, { grant_type: 'client_credentials', scope })).body;
+  const introspect = async (token: string, by = client) => {
+    const { status, headers, body } = await post(app.url, '/oauth/introspect', by, { token });
+    expect([status, headers.get('content-type')]).toEqual([200, 'application/json; charset=utf-8']);
+    return body;
+  };
+  const revoke = async (token: string, by = client) =>
+    expect(await post(app.url, '/oauth/revoke', by, { token })).toMatchObject({ status: 200, body: '' });
+
+  it.each([
+    ['of a person', 'dev-1', () => getTokens(app.url, client, 'dev-1', { scope: 'sync:read' })],
+    ['of client credentials', 'planner-inc', getOwn],
+  ])('%s can be introspected and revoked by its client alone', async (_whose, sub, get) => {
+    const { access_token: token } = await get();
+    const { aud, exp, iat, jti } = decodeJwt(token);
+    const right = { active: true, token_type: 'Bearer', scope: 'sync:read', client_id: client.id, sub };
+    expect(await introspect(token)).toEqual({ ...right, iss: app.url, aud, exp, iat, jti });
+    expect(await introspect(token, publicClient)).toEqual({ active: false });
+    await revoke(token, publicClient);
+    expect((await sync(token)).status).toBe(200);
+    await revoke(token);
+    expectError(await sync(token), 401, 'invalid_token');
+    expect(await introspect(token)).toEqual({ active: false });
+    await revoke(token);
+  });
+
+  it('of a person takes the refresh token and the grant with it', async () => {
+    const { access_token, refresh_token } = await getTokens(app.url, client, 'dev-1');
+    await revoke(access_token);
+    expect(await introspect(refresh_token)).toEqual({ active: false });
+    const form = { grant_type: 'refresh_token', refresh_token };
+    expect(await post(app.url, '/oauth/token', client, form)).toMatchObject({
+      status: 400,
+      body: { error: 'invalid_grant' },
+    });
+  });
+
+  it('of client credentials ends alone', async () => {
+    const [first, second] = [await getOwn(), await getOwn()];
+    await revoke(first.access_token);
+    expect((await sync(second.access_token)).status).toBe(200);
+  });
+
+  it('says what it can still do, not what it once could', async () => {
+    const narrowed = await createClient(app.admin);
+    const form = { grant_type: 'client_credentials', scope: 'sync:read sync:write' };
+    const { access_token: token } = (await post(app.url, '/oauth/token', narrowed, form)).body;
+    expect(await introspect(token, narrowed)).toMatchObject({ scope: 'sync:read sync:write' });
+    await app.admin.patch(`/api/v1/api-clients/${narrowed.id}`, { scopes: ['sync:read'] });
+    expect(await introspect(token, narrowed)).toMatchObject({ active: true, scope: 'sync:read' });
+  });
+
+  it.each(['introspect', 'revoke'])('is nothing that a stranger can %s', async (action) => {
+    const { access_token: token } = await getOwn();
+    const stranger = { ...client, secret: 'x' };
+    expect(await post(app.url, `/oauth/${action}`, stranger, { token })).toMatchObject({
+      status: 401,
+      body: { error: 'invalid_client' },
+    });
+    expect((await sync(token)).status).toBe(200);
+  });
+
+  it('is not said to be revoked when that could not be kept', async () => {
+    const { access_token: token } = await getOwn();
+    await app.dataSource.query('ALTER TABLE revoked_tokens RENAME TO away');
+    try {
+      expect(await post(app.url, '/oauth/revoke', client, { token })).toMatchObject({
+        status: 500,
+        body: { error: 'server_error' },
+      });
+    } finally {
+      await app.dataSource.query('ALTER TABLE away RENAME TO revoked_tokens');
+    }
+    expect((await sync(token)).status).toBe(200);
+  });
+
+  it('that is not one of this server is not active, and ends nothing', async () => {
+    const { access_token: token } = await getOwn();
+    const [header, payload, signature] = token.split('.');
+    const other = (await getOwn('sync:write')).access_token.split('.');
+    for (const forged of [
+      `${header}.${other[1]}.${signature}`,
+      `${header}.${payload}.`,
+      `${Buffer.from('{"alg":"none"}').toString('base64url')}.${payload}.`,
+      `${header}.e30.x`,
+    ]) {
+      expect(await introspect(forged)).toEqual({ active: false });
+      await revoke(forged);
+    }
+    expect((await sync(token)).status).toBe(200);
+  });
+});
+
 it('publishes what it is and its public keys only', async () => {
   for (const name of ['oauth-authorization-server', 'openid-configuration']) {
     const { status, body } = await new Api(app.url).get(`/.well-known/${name}`);

@@ -97,6 +97,15 @@ it.each([1, 2, 3])(
   },
 );
 
+it('a token of client credentials that is revoked at one process ends at the other', async () => {
+  const form = { grant_type: 'client_credentials', scope: 'sync:read' };
+  const { access_token: token } = (await post(servers[0].url, '/oauth/token', client, form)).body;
+  for (const server of servers) expect((await sync(server, token)).status).toBe(200);
+  expect((await post(servers[0].url, '/oauth/revoke', client, { token })).status).toBe(200);
+  expect((await sync(servers[0], token)).status).toBe(401);
+  await until(() => isRefused(servers[1], token));
+});
+
 it('a grant that is withdrawn at one process ends at the other', async () => {
   const { access_token } = await getTokens(servers[0].url, client, 'dev-1');
   for (const server of servers) expect((await sync(server, access_token)).status).toBe(200);

@@ -145,6 +145,11 @@ CREATE TABLE public.records (
     updated_at timestamp(3) with time zone NOT NULL
 );
 
+CREATE TABLE public.revoked_tokens (
+    id character varying(64) NOT NULL,
+    expires_at timestamp(3) with time zone NOT NULL
+);
+
 CREATE TABLE public.server_keys (
     id character varying(64) NOT NULL,
     purpose character varying(16) NOT NULL,
@@ -261,6 +266,9 @@ ALTER TABLE ONLY public.records
 ALTER TABLE ONLY public.records
     ADD CONSTRAINT records_pkey PRIMARY KEY (owner_id, item_id);
 
+ALTER TABLE ONLY public.revoked_tokens
+    ADD CONSTRAINT revoked_tokens_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.server_keys
     ADD CONSTRAINT server_keys_pkey PRIMARY KEY (id);
 
@@ -312,6 +320,8 @@ CREATE INDEX pins_of_item ON public.pins USING btree (item_owner_id, item_id, de
 CREATE INDEX records_id ON public.records USING btree (id);
 
 CREATE INDEX records_item_id ON public.records USING btree (item_id);
+
+CREATE INDEX revoked_tokens_expires_at ON public.revoked_tokens USING btree (expires_at);
 
 CREATE INDEX webhook_deliveries_created_at ON public.webhook_deliveries USING btree (created_at);
 

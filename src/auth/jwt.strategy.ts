@@ -9,39 +9,21 @@ import {
   errors,
   type FetchImplementation,
 } from 'jose';
-import { isUUID } from 'class-validator';
 import { KeyObject, type webcrypto } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { ExtractJwt, Strategy } from 'passport-jwt';
 import { serviceUnavailable } from '../common/api-error.js';
 import { isStorableText } from '../common/json-body.js';
 import { config } from '../config.js';
-import { ApiClientsService } from './api-clients.service.js';
+import { type AccessTokenClaims, AccessTokensService } from './access-tokens.service.js';
 import { audience } from './audience.js';
 import { Caller } from './caller.js';
 import { DevelopersService } from './developers.service.js';
-import { GrantsService } from './grants.service.js';
 import { ServerKeysService } from './server-keys.service.js';
 
-interface AccessTokenClaims {
-  iss?: unknown;
-  aud?: unknown;
-  sub?: unknown;
-  exp?: unknown;
-  /** Space-separated (RFC 8693); some issuers send a list. */
-  scope?: unknown;
-}
-
-/** What the built-in authorization server says of an access token (RFC 9068). */
-interface OwnClaims extends AccessTokenClaims {
-  client_id?: unknown;
-  /** Id of the grant; a token of client credentials has none. */
-  grant?: unknown;
-}
-
-interface Token<Claims> {
+interface Token {
   header: { typ?: unknown };
-  payload: Claims;
+  payload: AccessTokenClaims;
 }
 
 const ALGORITHMS = ['RS256', 'ES256'] as const;
@@ -66,8 +48,7 @@ const NO_KEY = [
 export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
   constructor(
     private readonly developers: DevelopersService,
-    private readonly clients: ApiClientsService,
-    private readonly grants: GrantsService,
+    private readonly accessTokens: AccessTokensService,
     serverKeys: ServerKeysService,
   ) {
     super({
@@ -85,10 +66,10 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
   }
 
   /** Turns a token with a good signature into its caller; false refuses it. */
-  async validate({ header, payload }: Token<AccessTokenClaims>): Promise<Caller | false> {
+  async validate({ header, payload }: Token): Promise<Caller | false> {
     if (payload.iss === config.PUBLIC_URL) {
       const isAccessToken = header.typ === 'at+jwt' && payload.aud === audience();
-      return isAccessToken && this.validateOwn(payload);
+      return isAccessToken && ((await this.accessTokens.findCaller(payload)) ?? false);
     }
     const { iss, aud, sub, exp, scope } = payload;
     const audiences = Array.isArray(aud) ? aud : [aud];
@@ -98,32 +79,6 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
     const scopes =
       typeof scope === 'string' ? scope.split(' ') : Array.isArray(scope) ? scope.map(String) : [];
     return new Caller(await this.developers.findOrCreate(sub), scopes);
-  }
-
-  /** What the token says counts only as far as its client and its grant still do. */
-  private async validateOwn({
-    sub,
-    exp,
-    client_id,
-    scope = '',
-    grant: id,
-  }: OwnClaims): Promise<Caller | false> {
-    if (typeof exp !== 'number' || typeof scope !== 'string' || typeof client_id !== 'string') return false;
-    if (!isUUID(client_id, 'loose')) return false;
-    const client = await this.clients.find(client_id);
-    if (!client) return false;
-    const scopes = scope.split(' ').filter((name) => client.scopes.some((allowed) => allowed === name));
-    if (id === undefined) {
-      const { owner } = client;
-      return owner !== null && owner.developerId === sub && new Caller(owner, scopes, client);
-    }
-    const grant = await this.grants.find(String(id));
-    if (grant?.client.id !== client.id || grant.developer.developerId !== sub) return false;
-    return new Caller(
-      grant.developer,
-      scopes.filter((name) => grant.scopes.some((granted) => granted === name)),
-      client,
-    );
   }
 }
 

@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import { AccessTokensService } from '../auth/access-tokens.service.js';
 import { ApiClientsService } from '../auth/api-clients.service.js';
 import { CLIENT_SCOPES } from '../auth/api-client.dto.js';
 import { audience } from '../auth/audience.js';
@@ -18,6 +19,7 @@ import { cookieKeysOf } from './cookie-keys.js';
 import { GrantAdapter } from './grant-adapter.js';
 import { errors, Provider } from './library.js';
 import { errorPage, loggedOutPage, logoutPage } from './pages.js';
+import { revokeAndIntrospectJwts } from './jwts.js';
 import { StateAdapter } from './state-adapter.js';
 
 /** How long things live, in seconds. */
@@ -59,6 +61,7 @@ export class AuthorizationServer {
     private readonly developers: DevelopersService,
     private readonly grants: GrantsService,
     private readonly serverKeys: ServerKeysService,
+    private readonly accessTokens: AccessTokensService,
   ) {}
 
   /** The library knows the keys that it was made with only: with other keys there is a new provider. */
@@ -98,6 +101,7 @@ export class AuthorizationServer {
         short: { signed: true, httpOnly: true, sameSite: 'lax' },
       },
     });
+    provider.use(revokeAndIntrospectJwts(this.accessTokens));
     // PUBLIC_URL says how the server is reached: `own` states it in the headers that this makes the library believe.
     provider.proxy = true;
     provider.Client.prototype.compareClientSecret = async function (secret: string) {
