@@ -130,6 +130,7 @@ describe('POST /api/v1/api-keys', () => {
       '2100-12-31T23:59:60Z',
       '99999-01-01T00:00:00Z',
       '+275760-09-13T00:00:00Z',
+      '9999-12-31T23:59:59-05:00',
     ].map((expiresAt): [string, unknown, string[]] => [
       `expiresAt ${JSON.stringify(expiresAt)}`,
       { expiresAt },

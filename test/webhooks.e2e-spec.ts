@@ -645,6 +645,12 @@ describe('a replay', () => {
     expectError(await replay({ developerId: 'nobody', since }), 404, 'not_found', 'nobody');
     expectError(await replay({ developerId, since, until: since }), 400, 'invalid_request', 'until');
     expectError(await replay({ developerId, since: '2024-02-30' }), 400, 'invalid_request', 'since');
+    expectError(
+      await replay({ developerId, since: '0000-01-01T00:00:00+01:00' }),
+      400,
+      'invalid_request',
+      'since',
+    );
   });
 });
 

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsISO8601, IsRFC3339, IsUUID } from 'class-validator';
+import { ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsUUID } from 'class-validator';
 import { PageBody, PageQuery } from '../common/page.dto.js';
-import { IsOptionalField, IsText } from '../common/validation.js';
+import { IsDatetime, IsOptionalField, IsText } from '../common/validation.js';
 import type { ApiKey } from './api-key.entity.js';
 import { type Scope, SCOPES } from './caller.js';
 
@@ -45,9 +45,7 @@ export class CreateApiKeyDto {
     example: '2030-01-01T00:00:00Z',
   })
   @IsOptionalField()
-  // The first knows that February has no 30th, the second that a time without offset could mean any time zone.
-  @IsISO8601({ strict: true, strictSeparator: true })
-  @IsRFC3339()
+  @IsDatetime()
   expiresAt?: string;
 
   @ApiPropertyOptional({

@@ -8,6 +8,8 @@ import {
 import {
   getMetadataStorage,
   IsInt,
+  isISO8601,
+  isRFC3339,
   Max,
   Min,
   ValidateBy,
@@ -174,6 +176,24 @@ export function IsText(min: number, max: number, options?: ValidationOptions) {
     options,
   );
 }
+
+// The first check knows that February has no 30th, the second that a time without offset could mean any zone, and the third
+// that an offset can lead out of the years of four digits, which are all that RFC 3339 can write.
+const isDatetime = (value: unknown): boolean =>
+  isISO8601(value, { strict: true, strictSeparator: true }) &&
+  isRFC3339(value) &&
+  /^\d{4}-/.test(new Date(value as string).toISOString());
+
+/** A moment (RFC 3339). */
+export const IsDatetime = () =>
+  ValidateBy({
+    name: 'isDatetime',
+    validator: {
+      validate: isDatetime,
+      defaultMessage: (args) =>
+        `${args?.property} must be a datetime of RFC 3339, such as 2030-01-01T00:00:00Z`,
+    },
+  });
 
 /**
  * A JSON object, kept exactly as parsed.

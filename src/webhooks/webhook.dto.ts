@@ -6,14 +6,12 @@ import {
   IsArray,
   IsBoolean,
   IsIn,
-  IsISO8601,
-  IsRFC3339,
   IsUUID,
   Matches,
   ValidateIf,
 } from 'class-validator';
 import { PageBody, PageQuery } from '../common/page.dto.js';
-import { IsOptionalField, IsText } from '../common/validation.js';
+import { IsDatetime, IsOptionalField, IsText } from '../common/validation.js';
 import type { WebhookAttempt } from './webhook-attempt.entity.js';
 import {
   DELIVERY_KINDS,
@@ -62,12 +60,6 @@ const IsAssets = (): PropertyDecorator => (target, key) =>
     ArrayUnique(),
     Matches(ASSET, { each: true, message: 'assets must be a list of asset types, such as routes' }),
   ].forEach((decorate) => decorate(target, key));
-
-/** RFC 3339. The first check knows that February has no 30th, the second that a time without offset could mean any zone. */
-const IsDatetime = (): PropertyDecorator => (target, key) =>
-  [IsISO8601({ strict: true, strictSeparator: true }), IsRFC3339()].forEach((decorate) =>
-    decorate(target, key),
-  );
 
 export class CreateWebhookDto {
   @ApiProperty({ format: 'uuid', description: 'The API client that is told.', example: ID })
