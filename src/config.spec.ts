@@ -70,6 +70,8 @@ describe('loadConfig', () => {
     const JWT_JWKS_URL = 'https://id.example.com/jwks.json';
     expect(load({ JWT_JWKS_URL })).toThrow('JWT_JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE');
     expect(load({ JWT_JWKS_URL, JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' })).not.toThrow();
+    for (const name of ['JWT_ISSUER', 'JWT_AUDIENCE'])
+      expect(load({ [name]: 'x' })).toThrow('JWT_ISSUER and JWT_AUDIENCE need JWT_JWKS_URL');
   });
 
   it('says of a text that it is no number, not that it is too large', () => {

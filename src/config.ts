@@ -168,6 +168,9 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   if (config.JWT_JWKS_URL && !(config.JWT_ISSUER && config.JWT_AUDIENCE)) {
     problems.push('JWT_JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE');
   }
+  if (!config.JWT_JWKS_URL && (config.JWT_ISSUER ?? config.JWT_AUDIENCE) !== undefined) {
+    problems.push('JWT_ISSUER and JWT_AUDIENCE need JWT_JWKS_URL');
+  }
   if (problems.length === 0) {
     if (config.TRUST_PROXY?.some((network) => !isNetwork(network)))
       problems.push('TRUST_PROXY has an invalid address or network');
