@@ -47,7 +47,7 @@ export class Interactions {
   async showInvite(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { token } = request.query as { token?: unknown };
     const developer = typeof token === 'string' ? await this.passwords.findInvited(token) : undefined;
-    if (!developer) sendPage(reply, 404, errorPage(BAD_INVITE));
+    if (!developer) sendPage(reply, 404, badInvitePage());
     else sendPage(reply, 200, invitePage(developer.developerId, token as string));
   }
 
@@ -56,13 +56,13 @@ export class Interactions {
     const token = request.body?.get('token') ?? '';
     const password = request.body?.get('password') ?? '';
     const developer = await this.passwords.findInvited(token);
-    if (!developer) return sendPage(reply, 404, errorPage(BAD_INVITE));
+    if (!developer) return sendPage(reply, 404, badInvitePage());
     const { length } = [...password];
     if (length < MIN_PASSWORD || length > MAX_PASSWORD) {
       const problem = `The password must have ${MIN_PASSWORD} to ${MAX_PASSWORD} characters.`;
       return sendPage(reply, 400, invitePage(developer.developerId, token, problem));
     }
-    if (!(await this.passwords.accept(token, password))) return sendPage(reply, 404, errorPage(BAD_INVITE));
+    if (!(await this.passwords.accept(token, password))) return sendPage(reply, 404, badInvitePage());
     sendPage(reply, 200, invitedPage());
   }
 
@@ -151,7 +151,8 @@ export class Interactions {
   }
 }
 
-const BAD_INVITE = 'This link is not valid. It works once, and not for ever: ask for a new one.';
+const badInvitePage = () =>
+  errorPage('This link is not valid.', 'It works once, and not for ever: ask for a new one.');
 
 function missingScopes({ prompt }: Details): string[] {
   const missing = prompt.details.missingResourceScopes as Record<string, string[]> | undefined;

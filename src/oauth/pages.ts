@@ -157,11 +157,14 @@ export const invitedPage = () =>
     html`<p>From now on you can log in with it, wherever an application asks you to.</p>`,
   );
 
-export const errorPage = (message: string) =>
+export const errorPage = (
+  message: string,
+  advice = 'Go back to the application, and try again from there.',
+) =>
   page(
     'That did not work',
     html`<p role="alert">${message}</p>
-      <p>Go back to the application, and try again from there.</p>`,
+      <p>${advice}</p>`,
   );
 
 /** @param form of the library, which its button submits */
