@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
 import { createPublicKey, randomBytes } from 'node:crypto';
-import { type EntityManager, IsNull, LessThan } from 'typeorm';
+import { type EntityManager, IsNull, LessThan, MoreThan } from 'typeorm';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { ServerKey } from './server-key.entity.js';
 
@@ -39,12 +39,16 @@ export class ServerKeysService implements OnModuleInit {
     return this.keys.filter(isAlive);
   }
 
-  /** The public key, as PEM, that a token says it is signed with; undefined: there is none. */
-  async findPublicKey(id: unknown): Promise<string | undefined> {
+  /**
+   * The public key, as PEM, that a token says it is signed with; undefined: there is none.
+   *
+   * @param isTrusted whoever brings the token has proved who they are, and may make us look as often as they like
+   */
+  async findPublicKey(id: unknown, isTrusted = false): Promise<string | undefined> {
     const find = async () => (await this.current()).find((key) => key.id === id && key.purpose === 'token');
     let key = await find();
     // It may be a new one, which signs already in another process.
-    if (!key && performance.now() > this.missedAt + RETRY_DELAY) {
+    if (!key && (isTrusted || performance.now() > this.missedAt + RETRY_DELAY)) {
       this.missedAt = performance.now();
       await this.load();
       key = await find();
@@ -63,7 +67,10 @@ export class ServerKeysService implements OnModuleInit {
     await this.dataSource.exclusively(() =>
       this.dataSource.transaction(async (manager) => {
         await manager.delete(ServerKey, { expiresAt: LessThan(new Date()) });
-        await manager.update(ServerKey, { expiresAt: IsNull() }, { expiresAt });
+        // Of those before the last one, too: with no overlap, nothing that is older is believed.
+        await manager.update(ServerKey, [{ expiresAt: IsNull() }, { expiresAt: MoreThan(expiresAt) }], {
+          expiresAt,
+        });
         made = await makeKeys(manager);
       }),
     );

@@ -21,8 +21,16 @@ const SAVE = `
   INSERT INTO passwords (developer_id, hash, changed_at) VALUES ($1, $2, clock_timestamp())
   ON CONFLICT (developer_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at`;
 
-/** Of two at once, one gets it. */
-const USE_INVITE = `DELETE FROM invites WHERE hash = $1 AND expires_at > clock_timestamp() RETURNING developer_id`;
+/**
+ * Whoever has chosen a password, or been given one, needs no link any more: an older one would be a way in.
+ *
+ * $1 developer, $2 the link without which nothing ends, or null
+ */
+const END_INVITES = `
+  DELETE FROM invites
+  WHERE developer_id = $1
+    AND ($2::bytea IS NULL OR EXISTS (SELECT FROM invites WHERE hash = $2 AND expires_at > clock_timestamp()))
+  RETURNING hash`;
 
 /** How developers prove at this server who they are. */
 @Injectable()
@@ -47,7 +55,7 @@ export class PasswordsService {
 
   async set(developerId: string, password: string): Promise<void> {
     const developer = await this.developers.findOrCreate(developerId);
-    await this.save(developer, await hash(password, COST));
+    await this.save(developer, password);
   }
 
   /** @returns the link, which works once */
@@ -72,22 +80,23 @@ export class PasswordsService {
   /** @returns whether the link was still good */
   async accept(token: string, password: string): Promise<boolean> {
     const developer = await this.findInvited(token);
-    if (!developer) return false;
+    return developer !== undefined && this.save(developer, password, hashSecret(token));
+  }
+
+  /** @param invite what it takes. Of two at once, one gets it. */
+  private async save(
+    { id, developerId }: DeveloperIdentity,
+    password: string,
+    invite: Buffer | null = null,
+  ): Promise<boolean> {
     // Before the transaction: it takes long.
     const hashed = await hash(password, COST);
     return this.dataSource.transaction(async (manager) => {
-      const [used] = await manager.query(USE_INVITE, [hashSecret(token)]);
-      if (used.length === 0) return false;
-      await manager.query(SAVE, [developer.id, hashed]);
-      await manager.query(END_LOGINS, [developer.developerId]);
-      return true;
-    });
-  }
-
-  private async save({ id, developerId }: DeveloperIdentity, hashed: string): Promise<void> {
-    await this.dataSource.transaction(async (manager) => {
+      const [ended] = await manager.query<[{ hash: Buffer }[]]>(END_INVITES, [id, invite]);
+      if (invite && !ended.some(({ hash }) => invite.equals(hash))) return false;
       await manager.query(SAVE, [id, hashed]);
       await manager.query(END_LOGINS, [developerId]);
+      return true;
     });
   }
 }
