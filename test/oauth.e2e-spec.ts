@@ -156,6 +156,18 @@ describe('an access token', () => {
     await revoke(token);
   });
 
+  // As HTTP clients of some platforms say by themselves.
+  it('is introspected and revoked for a program that says that it prefers HTML', async () => {
+    const { access_token: token } = await getOwn();
+    const accept = 'text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2';
+    const ask = (action: string, form: Record<string, string> = { token }) =>
+      post(app.url, `/oauth/${action}`, client, form, { accept });
+    expect((await ask('introspect')).body).toMatchObject({ active: true });
+    expect(await ask('revoke')).toMatchObject({ status: 200, body: '' });
+    expectError(await sync(token), 401, 'invalid_token');
+    expect((await ask('token', { grant_type: 'x' })).body).toMatchObject({ error: 'unsupported_grant_type' });
+  });
+
   it('of a person takes the refresh token and the grant with it', async () => {
     const { access_token, refresh_token } = await getTokens(app.url, client, 'dev-1');
     await revoke(access_token);
@@ -177,9 +189,12 @@ describe('an access token', () => {
     const narrowed = await createClient(app.admin);
     const form = { grant_type: 'client_credentials', scope: 'sync:read sync:write' };
     const { access_token: token } = (await post(app.url, '/oauth/token', narrowed, form)).body;
-    expect(await introspect(token, narrowed)).toMatchObject({ scope: 'sync:read sync:write' });
+    const { refresh_token } = await getTokens(app.url, narrowed, 'dev-1');
+    for (const each of [token, refresh_token])
+      expect(await introspect(each, narrowed)).toMatchObject({ scope: 'sync:read sync:write' });
     await app.admin.patch(`/api/v1/api-clients/${narrowed.id}`, { scopes: ['sync:read'] });
-    expect(await introspect(token, narrowed)).toMatchObject({ active: true, scope: 'sync:read' });
+    for (const each of [token, refresh_token])
+      expect(await introspect(each, narrowed)).toMatchObject({ active: true, scope: 'sync:read' });
   });
 
   it.each(['introspect', 'revoke'])('is nothing that a stranger can %s', async (action) => {
@@ -190,6 +205,15 @@ describe('an access token', () => {
       body: { error: 'invalid_client' },
     });
     expect((await sync(token)).status).toBe(200);
+  });
+
+  it('that was revoked is remembered for a day after its end, and no longer', async () => {
+    await app.dataSource.query(`
+      INSERT INTO revoked_tokens (id, expires_at)
+      VALUES ('old', now() - interval '25 hours'), ('late', now() - interval '23 hours')`);
+    await revoke((await getOwn()).access_token);
+    const kept = await app.dataSource.query(`SELECT id FROM revoked_tokens WHERE id IN ('old', 'late')`);
+    expect(kept).toEqual([{ id: 'late' }]);
   });
 
   it('is not said to be revoked when that could not be kept', async () => {
@@ -233,6 +257,7 @@ it('publishes what it is and its public keys only', async () => {
       token_endpoint: `${app.url}/oauth/token`,
       code_challenge_methods_supported: ['S256'],
       response_types_supported: ['code'],
+      scopes_supported: ['sync:read', 'sync:write'],
     });
   }
   const { body } = await new Api(app.url).get('/oauth/jwks');

@@ -106,6 +106,26 @@ it('a token of client credentials that is revoked at one process ends at the oth
   await until(() => isRefused(servers[1], token));
 });
 
+it('a token that is signed with a new key can be revoked where nobody knows that key yet', async () => {
+  await sync(servers[1], (await getTokens(servers[0].url, client, 'dev-1')).access_token);
+  // Anybody can send a token of a key that does not exist, after which nobody looks for keys for a second.
+  const forged = `${Buffer.from('{"alg":"ES256","kid":"x"}').toString('base64url')}.${Buffer.from(
+    '{"iss":"http://sync.example"}',
+  ).toString('base64url')}.x`;
+  await servers[0].admin.post('/api/v1/oauth/signing-keys', {});
+  const form = { grant_type: 'client_credentials', scope: 'sync:read' };
+  const { access_token: token } = (await post(servers[0].url, '/oauth/token', client, form)).body;
+  expect((await sync(servers[1], forged)).status).toBe(401);
+  await servers[0].admin.post('/api/v1/oauth/signing-keys', {});
+  const later = (await post(servers[0].url, '/oauth/token', client, form)).body.access_token;
+  for (const each of [token, later]) {
+    const introspected = await post(servers[1].url, '/oauth/introspect', client, { token: each });
+    expect(introspected.body).toMatchObject({ active: true });
+    await post(servers[1].url, '/oauth/revoke', client, { token: each });
+    await until(() => isRefused(servers[0], each));
+  }
+});
+
 it('a grant that is withdrawn at one process ends at the other', async () => {
   const { access_token } = await getTokens(servers[0].url, client, 'dev-1');
   for (const server of servers) expect((await sync(server, access_token)).status).toBe(200);

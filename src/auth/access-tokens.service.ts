@@ -3,7 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { isUUID } from 'class-validator';
 import { errors, jwtVerify, type JWTPayload } from 'jose';
 import { createPublicKey } from 'node:crypto';
-import { Repository } from 'typeorm';
+import { LessThan, Repository } from 'typeorm';
 import { config } from '../config.js';
 import { ApiClientsService } from './api-clients.service.js';
 import { audience } from './audience.js';
@@ -28,6 +28,9 @@ export interface AccessTokenClaims {
   grant?: unknown;
 }
 
+/** For how long after its end a revoked token is remembered, in ms: a process whose clock is behind still takes it for one. */
+const KEPT = 86_400_000;
+
 /** Access tokens of the built-in authorization server: whom they stand for, and their end before their time. */
 @Injectable()
 export class AccessTokensService {
@@ -42,10 +45,10 @@ export class AccessTokensService {
     @InjectRepository(RevokedToken) private readonly revoked: Repository<RevokedToken>,
   ) {}
 
-  /** What a token says, if it is one of this server's access tokens and not over. */
+  /** What a token that a known client has brought says, if it is one of this server's access tokens and not over. */
   async verify(token: string): Promise<JWTPayload | undefined> {
     const findKey = async ({ kid }: { kid?: string }) => {
-      const key = await this.serverKeys.findPublicKey(kid);
+      const key = await this.serverKeys.findPublicKey(kid, true);
       if (key === undefined) throw new errors.JWKSNoMatchingKey();
       return createPublicKey(key);
     };
@@ -95,6 +98,7 @@ export class AccessTokensService {
     if (grantId !== undefined) return this.grants.remove(String(grantId));
     await this.revoked.upsert({ id: jti!, expiresAt: new Date(exp! * 1_000) }, ['id']);
     this.revocations.forget(jti!);
+    await this.revoked.delete({ expiresAt: LessThan(new Date(Date.now() - KEPT)) });
   }
 
   private async isRevoked({ jti }: AccessTokenClaims): Promise<boolean> {

@@ -14,12 +14,12 @@ import type { ServerKey } from '../auth/server-key.entity.js';
 import { ServerKeysService } from '../auth/server-keys.service.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
+import { amend } from './amend.js';
 import { ClientAdapter } from './client-adapter.js';
 import { cookieKeysOf } from './cookie-keys.js';
 import { GrantAdapter } from './grant-adapter.js';
 import { errors, Provider } from './library.js';
 import { errorPage, loggedOutPage, logoutPage } from './pages.js';
-import { revokeAndIntrospectJwts } from './jwts.js';
 import { StateAdapter } from './state-adapter.js';
 
 /** How long things live, in seconds. */
@@ -101,7 +101,7 @@ export class AuthorizationServer {
         short: { signed: true, httpOnly: true, sameSite: 'lax' },
       },
     });
-    provider.use(revokeAndIntrospectJwts(this.accessTokens));
+    provider.use(amend(this.accessTokens));
     // PUBLIC_URL says how the server is reached: `own` states it in the headers that this makes the library believe.
     provider.proxy = true;
     provider.Client.prototype.compareClientSecret = async function (secret: string) {

@@ -7,17 +7,21 @@ import { Interactions, sendPage } from './interactions.js';
 import { errors } from './library.js';
 import { errorPage, LIBRARY_POLICY } from './pages.js';
 
-/** What the library answers: method and path. */
-const LIBRARY: [string[], string][] = [
+/** What the library shows to people: method and path. */
+const PAGES: [string[], string][] = [
   [['GET'], ROUTES.authorization],
   [['GET'], `${ROUTES.authorization}/:uid`],
+  [['GET'], ROUTES.end_session],
+  [['POST'], `${ROUTES.end_session}/confirm`],
+  [['GET'], `${ROUTES.end_session}/success`],
+];
+
+/** What the library answers to programs. */
+const ENDPOINTS: [string[], string][] = [
   [['POST', 'OPTIONS'], ROUTES.token],
   [['GET', 'OPTIONS'], ROUTES.jwks],
   [['POST', 'OPTIONS'], ROUTES.revocation],
   [['POST', 'OPTIONS'], ROUTES.introspection],
-  [['GET'], ROUTES.end_session],
-  [['POST'], `${ROUTES.end_session}/confirm`],
-  [['GET'], `${ROUTES.end_session}/success`],
   [['GET', 'OPTIONS'], '/.well-known/oauth-authorization-server'],
   [['GET', 'OPTIONS'], '/.well-known/openid-configuration'],
 ];
@@ -36,8 +40,20 @@ export function mountOAuth(app: NestFastifyApplication): void {
     // The library reads the body itself.
     scope.addContentTypeParser('*', (_request, _body, done) => done(null));
     scope.setErrorHandler(onError);
-    for (const [method, url] of LIBRARY) {
+    for (const [method, url] of PAGES) {
       scope.route({ method, url, handler: (request, reply) => answer(server, request, reply) });
+    }
+    for (const [method, url] of ENDPOINTS) {
+      scope.route({
+        method,
+        url,
+        handler: (request, reply) => {
+          // JSON, also of what went wrong (RFC 6749, section 5.2): the library would have a page for who prefers HTML, as
+          // some HTTP clients say by themselves.
+          request.raw.headers.accept = 'application/json';
+          return answer(server, request, reply);
+        },
+      });
     }
   });
 

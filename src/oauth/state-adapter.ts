@@ -21,7 +21,7 @@ const CONSUME = `
   RETURNING id`;
 
 /** Expired rows of these tables are removed now and then, a few at a time, and none that others are removing. */
-const EXPIRED = ['oauth_states', 'invites', 'login_attempts', 'revoked_tokens'].map(
+const EXPIRED = ['oauth_states', 'invites', 'login_attempts'].map(
   (table) => `
     DELETE FROM ${table} WHERE ctid IN (
       SELECT ctid FROM ${table} WHERE expires_at < clock_timestamp() LIMIT 1000 FOR UPDATE SKIP LOCKED)`,

@@ -104,13 +104,17 @@ export async function post(
   path: string,
   client: Client,
   form: Record<string, string>,
+  headers: Record<string, string> = {},
 ): Promise<Answer> {
   const isPublic = client.secret === null;
   const response = await fetch(url + path, {
     method: 'POST',
     headers: isPublic
-      ? {}
-      : { authorization: `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}` },
+      ? headers
+      : {
+          ...headers,
+          authorization: `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}`,
+        },
     body: new URLSearchParams({ ...form, ...(isPublic ? { client_id: client.id } : {}) }),
   });
   const text = await response.text();
