@@ -28,6 +28,7 @@ import { OAuthState } from './src/oauth/oauth-state.entity.js';
 import { Password } from './src/oauth/password.entity.js';
 import { Webhooks1700000006000 } from './src/migrations/1700000006000-webhooks.js';
 import { RevokedTokens1700000007000 } from './src/migrations/1700000007000-revoked-tokens.js';
+import { WebhookFailures1700000008000 } from './src/migrations/1700000008000-webhook-failures.js';
 import { SyncRecord } from './src/records/record.entity.js';
 import { Share } from './src/records/share.entity.js';
 import { ChangeEvent } from './src/sync-feed/change-event.entity.js';
@@ -76,6 +77,7 @@ export default new TidemarkDataSource(
       OAuth1700000005000,
       Webhooks1700000006000,
       RevokedTokens1700000007000,
+      WebhookFailures1700000008000,
     ],
     synchronize: false,
     // No extension is needed: every id is made by the server or by an identity column.

@@ -27,7 +27,7 @@ const ROUTES = {
   'put /api/v1/developers/{developerId}/password': [204, 400, 401, 403, 413, 415, 500, 503],
   'post /api/v1/developers/{developerId}/invites': [201, 400, 401, 403, 413, 415, 500, 503],
   'post /api/v1/oauth/signing-keys': [201, 400, 401, 403, 413, 415, 500, 503],
-  'post /api/v1/webhooks': [201, 400, 401, 403, 404, 413, 415, 500, 503],
+  'post /api/v1/webhooks': [201, 400, 401, 403, 404, 409, 413, 415, 500, 503],
   'get /api/v1/webhooks': [200, 400, 401, 403, 500, 503],
   'get /api/v1/webhooks/{id}': [200, 400, 401, 403, 404, 500, 503],
   'patch /api/v1/webhooks/{id}': [200, 400, 401, 403, 404, 413, 415, 500, 503],

@@ -204,7 +204,8 @@ CREATE TABLE public.webhook_endpoints (
     disabled_at timestamp(3) with time zone,
     disabled_reason character varying(16),
     created_at timestamp(3) with time zone NOT NULL,
-    updated_at timestamp(3) with time zone NOT NULL
+    updated_at timestamp(3) with time zone NOT NULL,
+    failed_at timestamp(3) with time zone
 );
 
 CREATE TABLE public.webhook_positions (

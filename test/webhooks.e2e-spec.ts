@@ -310,6 +310,70 @@ describe('an endpoint that fails', () => {
   });
 });
 
+describe('what is known of an endpoint', () => {
+  /** Its next request is answered when the test says so. */
+  function hold(receiver: Receiver): { release: (status: number) => void } {
+    const held: { release: (status: number) => void } = { release: () => {} };
+    receiver.behave = (_request, response) =>
+      new Promise((resolve) => {
+        held.release = (status) => resolve(void response.writeHead(status).end());
+      });
+    return held;
+  }
+
+  it('does not count time in which nothing was sent as time of failing', async () => {
+    const { receiver, connect, webhook } = await start();
+    const developerId = someone();
+    const api = await connect(developerId);
+    receiver.behave = FAILURES['answers 500'];
+    await api.create(route(developerId, 'a'));
+    await until(async () => (await app.admin.get(webhook)).body.failingSince !== null);
+    await query(`
+      UPDATE webhook_endpoints SET failing_since = clock_timestamp() - interval '6 days',
+        failed_at = clock_timestamp() - interval '2 days 1 second'`);
+    const before = Date.now();
+    const attempts = receiver.received.length;
+    await untilSoon(() => receiver.received.length > attempts);
+    await until(async () => Date.parse((await app.admin.get(webhook)).body.failingSince) >= before - 1_000);
+    expect((await app.admin.get(webhook)).body).toMatchObject({ active: true, disabledAt: null });
+  });
+
+  it('is of the URL that it has: a 410 of the old one ends nothing', async () => {
+    const { receiver, connect, webhook } = await start();
+    const developerId = someone();
+    const api = await connect(developerId);
+    const held = hold(receiver);
+    await api.create(route(developerId, 'a'));
+    await until(() => receiver.received.length === 1);
+    const next = await Receiver.start();
+    receivers.push(next);
+    next.secrets = receiver.secrets;
+    expect((await app.admin.patch(webhook, { url: next.url })).status).toBe(200);
+    held.release(410);
+    await untilSoon(() => count(next) === 1);
+    expect(next.messages[0].id).toBe(receiver.received[0].id);
+    expect((await app.admin.get(webhook)).body).toMatchObject({ active: true, failingSince: null });
+  });
+
+  it('keeps what it asked for with Retry-After while an older request ends well', async () => {
+    const { receiver, connect, webhook } = await start();
+    const [first, second] = [someone(), someone()];
+    const [one, other] = [await connect(first), await connect(second)];
+    const held = hold(receiver);
+    await one.create(route(first, 'a'));
+    await until(() => receiver.received.length === 1);
+    receiver.behave = (_request, response) => void response.writeHead(429, { 'retry-after': '3600' }).end();
+    await other.create(route(second, 'a'));
+    await until(async () => (await app.admin.get(webhook)).body.retryAt !== null);
+    held.release(204);
+    await until(async () => (await app.admin.get(`${webhook}/deliveries?status=delivered`)).body.total === 1);
+    expect((await app.admin.get(webhook)).body.retryAt).not.toBeNull();
+    receiver.behave = acknowledge;
+    await untilSoon(async () => (await app.admin.get(webhook)).body.failingSince === null);
+    expect((await app.admin.get(webhook)).body.retryAt).toBeNull();
+  });
+});
+
 describe('the right to be told', () => {
   it('ends with the key, and begins anew with the next one', async () => {
     const { receiver, clientId } = await start();
@@ -717,6 +781,8 @@ describe('managing webhooks', () => {
     [{ url: 'ftp://127.0.0.1/' }, 'https://'],
     [{ url: 'http://user:secret@127.0.0.1/' }, 'credentials'],
     [{ url: 'nonsense' }, 'url'],
+    [{ url: 'http:127.0.0.1/' }, 'http://'],
+    [{ url: ' http://127.0.0.1/' }, 'http://'],
     [{ url: `http://127.0.0.1/${'x'.repeat(2_100)}` }, 'url'],
     [{ ...endpoint, assets: [] }, 'assets'],
     [{ ...endpoint, assets: ['routes,trips'] }, 'assets'],
@@ -725,6 +791,18 @@ describe('managing webhooks', () => {
     [{ ...endpoint, secret: 'whsec_eHh4' }, 'secret'],
   ])('refuses %j', async (input, says) => {
     expectError(await owner.post(WEBHOOKS, { clientId, ...input }), 400, 'invalid_request', says);
+  });
+
+  it('are at most 20 of one application, also when they are made at once', async () => {
+    const { id } = await createClient(app.admin, { developerId: 'app-owner' });
+    const create = () => app.admin.post(WEBHOOKS, { clientId: id, ...endpoint, active: false });
+    const answers = await Promise.all(Array.from({ length: 22 }, create));
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(20);
+    for (const answer of answers.filter(({ status }) => status !== 201))
+      expectError(answer, 409, 'conflict', '20');
+    const [{ id: first }] = (await app.admin.get(`${WEBHOOKS}?clientId=${id}`)).body.data;
+    await app.admin.delete(`${WEBHOOKS}/${first}`);
+    expect((await create()).status).toBe(201);
   });
 
   it('says that there is no such application', async () => {

@@ -3,7 +3,7 @@ import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
 import { timingSafeEqual } from 'node:crypto';
 import { QueryFailedError, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { ApiError, forbidden, invalidRequest, notFound } from '../common/api-error.js';
+import { conflict, forbidden, invalidRequest, notFound } from '../common/api-error.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { ApiKey, IS_NOT_REVOKED } from './api-key.entity.js';
@@ -38,7 +38,7 @@ const READ_KEY = `
   JOIN developers d ON d.id = k.owner_id
   WHERE k.hash = $1 AND ${IS_NOT_REVOKED}`;
 
-export const KEY_HAS_ENDED = new ApiError(409, 'conflict', 'Conflict', 'The API key is expired or revoked.');
+export const KEY_HAS_ENDED = conflict('The API key is expired or revoked.');
 
 /** An application must not make a key that stays of what it was granted for a while. The server's own client may. */
 function assertManagesKeys({ client }: Caller): void {

@@ -58,6 +58,8 @@ export const forbidden = (details: string) => new ApiError(403, 'forbidden', 'Fo
 
 export const notFound = (details: string) => new ApiError(404, 'not_found', 'Not found', details);
 
+export const conflict = (details: string) => new ApiError(409, 'conflict', 'Conflict', details);
+
 export const missingParameter = (name: string) =>
   new ApiError(422, 'missing_parameter', `Missing required parameter: ${name}`);
 

@@ -8,7 +8,9 @@ const DESCRIPTIONS: Record<number, string> = {
   401: 'Missing, malformed, expired or revoked API key or token.',
   403: 'Valid authentication, but without the scope that this needs, or for another developer.',
   404: 'There is no such thing.',
-  409: 'The combination of developerId, resourceType and resourceKey exists already, or an API key has ended.',
+  409:
+    'What is there stands against it: the combination of developerId, resourceType and resourceKey exists already, an API key ' +
+    'has ended, a client has all the webhooks that it may have.',
   412: 'The record has changed: it is no longer the version that If-Match names.',
   413: 'The body is larger than BODY_LIMIT (1 MiB unless configured).',
   415: 'The body is not application/json.',

@@ -23,6 +23,9 @@ const MAX_FAILURES = 5;
 /** How long an endpoint may fail. */
 const PATIENCE = "interval '5 days'";
 
+/** Between two failures of which no attempt was due: attempts are at most a day apart (`Retry-After`), and a server may be down. */
+const LONGEST_GAP = "interval '2 days'";
+
 interface Situation {
   endpointId: string;
   url: string;
@@ -112,17 +115,27 @@ const LOG_ATTEMPT = `
 /** $1 delivery, $2 status */
 const COMPLETE = 'UPDATE webhook_deliveries SET status = $2, completed_at = clock_timestamp() WHERE id = $1';
 
-/** $1 endpoint */
+/**
+ * A failure that was not known when this request began says more about the endpoint: what it asked for stays.
+ *
+ * $1 endpoint, $2 failures when the request began
+ */
 const NOTE_SUCCESS = `
-  UPDATE webhook_endpoints SET failures = 0, failing_since = NULL, retry_at = NULL
-  WHERE id = $1 AND failures > 0`;
+  UPDATE webhook_endpoints SET failures = 0, failing_since = NULL, failed_at = NULL, retry_at = NULL
+  WHERE id = $1 AND failures > 0 AND failures = $2`;
 
-/** $1 endpoint, $2 ms for which nothing is sent to it; null: the others need not wait */
+/**
+ * Of the URL that it has now: the owner may have just mended it. Time in which nothing was sent is not time of failing.
+ *
+ * $1 endpoint, $2 URL, $3 ms for which nothing is sent to it; null: the others need not wait
+ */
 const NOTE_FAILURE = `
   UPDATE webhook_endpoints
-  SET failures = failures + 1, failing_since = coalesce(failing_since, clock_timestamp()),
-    retry_at = greatest(retry_at, clock_timestamp() + $2 * interval '1 ms')
-  WHERE id = $1`;
+  SET failures = failures + 1, failed_at = clock_timestamp(),
+    failing_since = CASE WHEN failed_at > clock_timestamp() - ${LONGEST_GAP} THEN failing_since ELSE clock_timestamp() END,
+    retry_at = greatest(retry_at, clock_timestamp() + $3 * interval '1 ms')
+  WHERE id = $1 AND url = $2
+  RETURNING id`;
 
 /** $1 endpoint, $2 has it said that it is gone? */
 const DISABLE = `
@@ -160,7 +173,7 @@ export class DeliveryService {
     const outcome = await this.send(url, deliveryId, body, secretsOf(situation));
     if (isAcknowledged(outcome)) {
       // First, so that no crash leaves an endpoint that works with the date of an old failure.
-      await this.dataSource.read(NOTE_SUCCESS, [endpointId]);
+      await this.dataSource.read(NOTE_SUCCESS, [endpointId, situation.failures]);
       await this.whileLocked(turn, async (manager) => {
         await this.log(manager, deliveryId, outcome);
         if (await this.advance(manager, turn, situation, until, until))
@@ -293,12 +306,14 @@ export class DeliveryService {
   }
 
   private async noteFailure(
-    { endpointId, failures }: Situation,
+    { endpointId, url, failures }: Situation,
     { status }: Outcome,
     retryAfter: number,
   ): Promise<void> {
     const backoff = failures + 1 >= MAX_FAILURES ? retryDelay(failures + 1) : 0;
-    await this.dataSource.read(NOTE_FAILURE, [endpointId, Math.max(backoff, retryAfter) || null]);
+    const wait = Math.max(backoff, retryAfter) || null;
+    const noted = await this.dataSource.read(NOTE_FAILURE, [endpointId, url, wait]);
+    if (noted.length === 0) return;
     const [disabled] = await this.dataSource.read<{ reason: string }>(DISABLE, [endpointId, status === 410]);
     if (disabled) this.logger.warn({ endpointId, ...disabled }, 'a webhook endpoint is disabled');
   }

@@ -33,7 +33,8 @@ const hostOf = (url: URL) => url.hostname.replace(/^\[(.*)\]$/, '$1');
 export function parseEndpointUrl(text: string, allowPrivate: boolean): URL {
   if (!URL.canParse(text)) throw new RefusedUrlError('it is no URL');
   const url = new URL(text);
-  if (url.protocol !== 'https:' && !(allowPrivate && url.protocol === 'http:'))
+  // The parser mends more than people would read as a URL.
+  if (!(allowPrivate ? /^https?:\/\//i : /^https:\/\//i).test(text))
     throw new RefusedUrlError(`it must start with ${allowPrivate ? 'http:// or ' : ''}https://`);
   if (url.username !== '' || url.password !== '') throw new RefusedUrlError('it must not have credentials');
   if (!allowPrivate && isIP(hostOf(url)) && !isPublicAddress(hostOf(url)))

@@ -50,6 +50,10 @@ export class WebhookEndpoint {
   @Column({ type: 'timestamptz', name: 'failing_since', precision: 3, nullable: true })
   failingSince: Date | null;
 
+  /** When the last of these was made. */
+  @Column({ type: 'timestamptz', name: 'failed_at', precision: 3, nullable: true })
+  failedAt: Date | null;
+
   /** Until then nothing is sent: it has failed too often, or asked for it. */
   @Column({ type: 'timestamptz', name: 'retry_at', precision: 3, nullable: true })
   retryAt: Date | null;

@@ -4,7 +4,7 @@ import { Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Caller } from '../auth/caller.js';
 import { DevelopersService } from '../auth/developers.service.js';
-import { ApiError, invalidRequest, notFound } from '../common/api-error.js';
+import { conflict, invalidRequest, notFound } from '../common/api-error.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { bodyOf, DeliveryService } from './delivery.service.js';
@@ -22,6 +22,8 @@ import {
 import { WebhookAttempt } from './webhook-attempt.entity.js';
 import { WebhookDelivery } from './webhook-delivery.entity.js';
 import { WebhooksService } from './webhooks.service.js';
+
+export const TEST_IS_ONCE = conflict('A test cannot be sent again.');
 
 /** In ms: how often what is too old leaves the log. */
 const PRUNING = 3_600_000;
@@ -161,7 +163,7 @@ export class WebhookLogService implements OnApplicationBootstrap, OnModuleDestro
   async replayDelivery(caller: Caller, id: string, deliveryId: string): Promise<void> {
     const { client } = await this.webhooks.find(this.dataSource.manager, caller, id);
     const { developerId } = await this.find(caller, id, deliveryId);
-    if (developerId === null) throw new ApiError(409, 'conflict', 'Conflict', 'A test cannot be sent again.');
+    if (developerId === null) throw TEST_IS_ONCE;
     await this.assertMayRead(client.id, developerId, `user ${developerId}`);
     const pending = await this.dataSource.read(RETRY_DELIVERY, [developerId, deliveryId]);
     if (pending.length === 0) await this.dataSource.read(REPLAY_DELIVERY, [developerId, id, deliveryId]);

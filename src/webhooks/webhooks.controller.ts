@@ -11,7 +11,7 @@ import {
 import { Access, CurrentCaller } from '../auth/access.decorator.js';
 import { RotateDto } from '../auth/api-client.dto.js';
 import type { Caller } from '../auth/caller.js';
-import { ApiError, invalidRequest, notFound } from '../common/api-error.js';
+import { invalidRequest, notFound } from '../common/api-error.js';
 import { ApiErrors, INVALID_ID } from '../common/api-errors.decorator.js';
 import { ParseUuid } from '../common/parse-uuid.pipe.js';
 import {
@@ -26,8 +26,8 @@ import {
   WebhooksQuery,
   WebhookWithSecretBody,
 } from './webhook.dto.js';
-import { WebhookLogService } from './webhook-log.service.js';
-import { WebhooksService } from './webhooks.service.js';
+import { TEST_IS_ONCE, WebhookLogService } from './webhook-log.service.js';
+import { TOO_MANY_WEBHOOKS, WebhooksService } from './webhooks.service.js';
 
 const WebhookId = () => ApiParam({ name: 'id', format: 'uuid', description: 'The endpoint.' });
 const DeliveryId = () =>
@@ -56,7 +56,13 @@ export class WebhooksController {
       'from now on. The answer is the only place where the secret is shown.',
   })
   @ApiCreatedResponse({ type: WebhookWithSecretBody, description: 'The new endpoint, with its secret.' })
-  @ApiErrors(REFUSED_URL, notFound('There is no API client 0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d.'), 413, 415)
+  @ApiErrors(
+    REFUSED_URL,
+    notFound('There is no API client 0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d.'),
+    TOO_MANY_WEBHOOKS,
+    413,
+    415,
+  )
   create(@CurrentCaller() caller: Caller, @Body() dto: CreateWebhookDto): Promise<WebhookWithSecretBody> {
     return this.webhooks.create(caller, dto);
   }
@@ -189,11 +195,7 @@ export class WebhooksController {
   @WebhookId()
   @DeliveryId()
   @ApiAcceptedResponse({ description: 'It will be sent.' })
-  @ApiErrors(
-    INVALID_ID,
-    NO_DELIVERY,
-    new ApiError(409, 'conflict', 'Conflict', 'A test cannot be sent again.'),
-  )
+  @ApiErrors(INVALID_ID, NO_DELIVERY, TEST_IS_ONCE)
   replayDelivery(
     @CurrentCaller() caller: Caller,
     @Param('id', ParseUuid) id: string,

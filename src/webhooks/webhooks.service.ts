@@ -4,7 +4,7 @@ import { type EntityManager, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { ApiClient } from '../auth/api-client.entity.js';
 import type { Caller } from '../auth/caller.js';
-import { forbidden, invalidRequest, notFound } from '../common/api-error.js';
+import { conflict, forbidden, invalidRequest, notFound } from '../common/api-error.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { DispatcherService } from './dispatcher.service.js';
@@ -20,6 +20,11 @@ import {
   type WebhookWithSecretBody,
 } from './webhook.dto.js';
 import { WebhookEndpoint } from './webhook-endpoint.entity.js';
+
+/** Endpoints of an API client: each takes up to 4 of the 200 requests that a process makes at the same time. */
+const MAX_ENDPOINTS = 20;
+
+export const TOO_MANY_WEBHOOKS = conflict(`An API client has at most ${MAX_ENDPOINTS} webhooks.`);
 
 /** What waits for its next attempt is due. What is being sent is left alone. $1 endpoint */
 const RETRY_NOW = `
@@ -40,7 +45,7 @@ export class WebhooksService {
     private readonly dispatcher: DispatcherService,
   ) {}
 
-  /** @throws ApiError 400, 403, 404 */
+  /** @throws ApiError 400, 403, 404, 409 */
   async create(caller: Caller, dto: CreateWebhookDto): Promise<WebhookWithSecretBody> {
     const { url, assets, active = true } = dto;
     const clientId = dto.clientId.toLowerCase();
@@ -65,6 +70,7 @@ export class WebhooksService {
         lock: { mode: 'pessimistic_write' },
       });
       if (!client) throw noClient(clientId);
+      if ((await manager.countBy(WebhookEndpoint, { clientId })) >= MAX_ENDPOINTS) throw TOO_MANY_WEBHOOKS;
       await manager.insert(WebhookEndpoint, endpoint);
       await startEndpoint(manager, endpoint.id, clientId);
     });
@@ -106,7 +112,7 @@ export class WebhooksService {
         ...(url === undefined ? {} : { url }),
         ...(assets === undefined ? {} : { assets }),
         ...(active === undefined ? {} : { active, disabledAt: null, disabledReason: null }),
-        ...(isNewStart ? { failures: 0, failingSince: null, retryAt: null } : {}),
+        ...(isNewStart ? { failures: 0, failingSince: null, failedAt: null, retryAt: null } : {}),
         updatedAt: new Date(),
       });
       if (isNewStart) await manager.query(RETRY_NOW, [id]);
