@@ -23,7 +23,7 @@ const MAX_FAILURES = 5;
 /** How long an endpoint may fail. */
 const PATIENCE = "interval '5 days'";
 
-/** Between two failures of which no attempt was due: attempts are at most a day apart (`Retry-After`), and a server may be down. */
+/** After so long without a failure, the next one begins a new count: attempts are at most a day apart, so none was made. */
 const LONGEST_GAP = "interval '2 days'";
 
 interface Situation {
