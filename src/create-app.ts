@@ -61,6 +61,11 @@ export async function createApp(): Promise<NestFastifyApplication> {
     // What is no HTTP at all.
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) return;
+      // In the middle of an answer, another one would be a part of it. (Node's own handler asks the same.)
+      if ((socket as { _httpMessage?: { _headerSent: boolean } | null })._httpMessage?._headerSent) {
+        socket.destroy(error);
+        return;
+      }
       const [status, reason] = CLIENT_ERRORS[error.code ?? ''] ?? [400, 'Bad request'];
       const body = JSON.stringify({ error: reason, code: 'invalid_request' });
       // Not end(): a peer that keeps its half open would keep the connection.

@@ -239,6 +239,34 @@ describe('a request that is unusual but right', () => {
     },
   );
 
+  it.each([
+    ['HTTP/1.1', RECORDS, 'application/json'],
+    ['HTTP/1.0', RECORDS, 'application/json'],
+    ['HTTP/1.1', '/oauth/invite', 'application/x-www-form-urlencoded'],
+  ])('is refused beyond its limit also where the connection ends: %s %s', async (version, path, type) => {
+    const [answer] = await sendRaw(
+      app.url,
+      `POST ${path} ${version}\r\nHost: x\r\nAuthorization: Bearer ${dev.key}\r\nContent-Type: ${type}\r\n` +
+        `Content-Length: ${8 * 2 ** 20}\r\nConnection: close\r\n\r\n${' '.repeat(8 * 2 ** 20)}`,
+    );
+    expect(answer.status).toBe(413);
+  });
+
+  it.each(['token', 'revoke', 'introspect'])(
+    'is refused in chunks of 8 MiB at /oauth/%s, and the next request is answered',
+    async (endpoint) => {
+      const chunk = `80000\r\n${'x'.repeat(0x80000)}\r\n`;
+      const answers = await sendRaw(
+        app.url,
+        `POST /oauth/${endpoint} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n` +
+          `Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(16)}0\r\n\r\n` +
+          'GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+      );
+      expect(answers).toMatchObject([{ status: 400 }, { status: 200 }]);
+      expect(JSON.parse(answers[0].body)).toMatchObject({ error: 'invalid_request' });
+    },
+  );
+
   it('is answered to HEAD as to GET, without the body', async () => {
     const { id } = await create('head');
     for (const path of [`${RECORDS}/${id}`, RECORDS, `${SYNC}?since=1970-01-01`, '/health/live']) {

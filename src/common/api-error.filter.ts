@@ -2,6 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger 
 import type { FastifyReply } from 'fastify';
 import { STATUS_CODES } from 'node:http';
 import { QueryFailedError } from 'typeorm';
+import { letBodyEnd } from './refused-body.js';
 import { ApiError, type ErrorCode, serviceUnavailable } from './api-error.js';
 
 /** What a status means when only the framework, not our code, said it; other 4xx go by their standard names. */
@@ -54,7 +55,7 @@ export function toApiError(exception: unknown): ApiError {
 export class ApiErrorFilter implements ExceptionFilter {
   private readonly logger = new Logger(ApiErrorFilter.name);
 
-  catch(exception: unknown, host: ArgumentsHost) {
+  async catch(exception: unknown, host: ArgumentsHost): Promise<void> {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const error = toApiError(exception);
     if (error.getStatus() >= 500) {
@@ -62,11 +63,7 @@ export class ApiErrorFilter implements ExceptionFilter {
     }
     // Headers of the answer that did not happen (an ETag, a Location) must not go out with the error.
     for (const name of ['etag', 'location', 'cache-control', 'content-type']) void reply.removeHeader(name);
-    // Fastify closes the connection on a body it refuses, and with it takes the answer from a client that still sends.
-    // Node reads on without keeping anything, until the end of the request or for `requestTimeout`.
-    if (reply.hasHeader('connection') && reply.raw.shouldKeepAlive && reply.server.server.listening) {
-      void reply.removeHeader('connection');
-    }
+    await letBodyEnd(reply);
     void reply.status(error.getStatus()).headers(error.headers).send(error.getResponse());
   }
 }

@@ -1,6 +1,8 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { logger } from '../common/logger.js';
+import type { ApiError } from '../common/api-error.js';
+import { letBodyEnd } from '../common/refused-body.js';
 import { toApiError } from '../common/api-error.filter.js';
 import { AuthorizationServer, ROUTES } from './authorization-server.js';
 import { Interactions, sendPage } from './interactions.js';
@@ -47,6 +49,7 @@ export function mountOAuth(app: NestFastifyApplication): void {
       scope.route({
         method,
         url,
+        errorHandler: (error, request, reply) => void onEndpointError(error, request, reply),
         handler: (request, reply) => {
           // JSON, also of what went wrong (RFC 6749, section 5.2): the library would have a page for who prefers HTML, as
           // some HTTP clients say by themselves.
@@ -86,20 +89,42 @@ async function answer(
   // A server that drains closes its connections.
   if (!reply.server.server.listening) reply.raw.setHeader('connection', 'close');
   await server.handle(request, reply.raw);
+  // Of a body that is too large, the library leaves the rest where it is, and the connection would stand still.
+  request.raw.resume();
+}
+
+/** Programs read it as the library says it. */
+async function onEndpointError(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const answer = errorOf(error, request);
+  const status = answer.getStatus();
+  await letBodyEnd(reply);
+  void reply
+    .status(status)
+    .headers({ ...answer.headers, 'content-type': 'application/json; charset=utf-8' })
+    .send({
+      error: status === 503 ? 'temporarily_unavailable' : status >= 500 ? 'server_error' : 'invalid_request',
+      error_description: answer.details ?? answer.message,
+    });
 }
 
 /** People read what went wrong, on a page. */
-function onError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+async function onError(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  await letBodyEnd(reply);
   if (error instanceof errors.OIDCProviderError && error.expose) {
     const text =
       error instanceof errors.SessionNotFound ? EXPIRED : (error.error_description ?? error.message);
     return sendPage(reply, error.status, errorPage(text));
   }
+  const answer = errorOf(error, request);
+  void reply.headers(answer.headers);
+  sendPage(reply, answer.getStatus(), errorPage(answer.details ?? answer.message));
+}
+
+function errorOf(error: unknown, request: FastifyRequest): ApiError {
   const answer = toApiError(error);
   if (answer.getStatus() >= 500)
     logger.error({ err: error, reqId: request.id }, `request failed: ${answer.message}`);
-  void reply.headers(answer.headers);
-  sendPage(reply, answer.getStatus(), errorPage(answer.details ?? answer.message));
+  return answer;
 }
 
 const EXPIRED = 'This page has expired, or belongs to another browser.';
