@@ -45,10 +45,10 @@ export class AccessTokensService {
     @InjectRepository(RevokedToken) private readonly revoked: Repository<RevokedToken>,
   ) {}
 
-  /** What a token that a known client has brought says, if it is one of this server's access tokens and not over. */
+  /** What a token says, if it is one of this server's access tokens and not over. */
   async verify(token: string): Promise<JWTPayload | undefined> {
     const findKey = async ({ kid }: { kid?: string }) => {
-      const key = await this.serverKeys.findPublicKey(kid, true);
+      const key = await this.serverKeys.findPublicKey(kid);
       if (key === undefined) throw new errors.JWKSNoMatchingKey();
       return createPublicKey(key);
     };

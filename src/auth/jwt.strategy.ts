@@ -13,6 +13,7 @@ import { KeyObject, type webcrypto } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { ExtractJwt, Strategy } from 'passport-jwt';
 import { serviceUnavailable } from '../common/api-error.js';
+import { toApiError } from '../common/api-error.filter.js';
 import { isStorableText } from '../common/json-body.js';
 import { config } from '../config.js';
 import { type AccessTokenClaims, AccessTokensService } from './access-tokens.service.js';
@@ -58,7 +59,11 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
         token: string,
         done: (error: unknown, key?: string) => void,
       ) => {
-        findKey(token, serverKeys).then((key) => done(null, key), done);
+        // Told from a token that is no good, whatever went wrong.
+        findKey(token, serverKeys).then(
+          (key) => done(null, key),
+          (error: unknown) => done(toApiError(error)),
+        );
       },
       algorithms: [...ALGORITHMS],
       jsonWebTokenOptions: { complete: true },

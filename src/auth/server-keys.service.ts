@@ -2,6 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
 import { createPublicKey, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type EntityManager, IsNull, LessThan, MoreThan } from 'typeorm';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { ServerKey } from './server-key.entity.js';
@@ -19,8 +20,9 @@ export class ServerKeysService implements OnModuleInit {
   /** As PEM, by id. */
   private publicKeys = new Map<string, string>();
   private loadedAt = -Infinity;
-  /** When somebody came with a key that nobody knew. */
-  private missedAt = -Infinity;
+  /** When somebody last came with a key that nobody knew. */
+  private lookedAt = -Infinity;
+  private nextLook?: Promise<void>;
 
   constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
 
@@ -40,17 +42,14 @@ export class ServerKeysService implements OnModuleInit {
   }
 
   /**
-   * The public key, as PEM, that a token says it is signed with; undefined: there is none.
-   *
-   * @param isTrusted whoever brings the token has proved who they are, and may make us look as often as they like
+   * The public key, as PEM, that a token says it is signed with; undefined: there is none. Where a key is not known it may be
+   * a new one, which signs already in another process.
    */
-  async findPublicKey(id: unknown, isTrusted = false): Promise<string | undefined> {
+  async findPublicKey(id: unknown): Promise<string | undefined> {
     const find = async () => (await this.current()).find((key) => key.id === id && key.purpose === 'token');
     let key = await find();
-    // It may be a new one, which signs already in another process.
-    if (!key && (isTrusted || performance.now() > this.missedAt + RETRY_DELAY)) {
-      this.missedAt = performance.now();
-      await this.load();
+    if (!key) {
+      await this.lookAgain();
       key = await find();
     }
     return key && this.publicKeys.get(key.id);
@@ -76,6 +75,15 @@ export class ServerKeysService implements OnModuleInit {
     );
     await this.load();
     return made!;
+  }
+
+  /** Loads the keys, once for all who ask until it begins: what it finds was there when the last of them came, or later. */
+  private lookAgain(): Promise<void> {
+    return (this.nextLook ??= sleep(Math.max(0, this.lookedAt + RETRY_DELAY - performance.now())).then(() => {
+      this.nextLook = undefined;
+      this.lookedAt = performance.now();
+      return this.load();
+    }));
   }
 
   private async load(): Promise<void> {

@@ -1,0 +1,62 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { Api } from './support/api.js';
+import { type Client, createClient } from './support/api-clients.js';
+import { DatabaseProxy } from './support/database-proxy.js';
+import { expectError } from './support/errors.js';
+import { post } from './support/oauth.js';
+import { createDatabase, ServerProcess, type TestDatabase } from './support/server.js';
+import { until } from './support/until.js';
+
+let database: TestDatabase;
+let proxy: DatabaseProxy;
+let server: ServerProcess;
+let client: Client;
+let token: string;
+
+beforeEach(async () => {
+  database = await createDatabase();
+  proxy = await DatabaseProxy.start(database.env.DATABASE_URL);
+  server = await ServerProcess.start({ ...database.env, DATABASE_URL: proxy.url, SHUTDOWN_TIMEOUT: '1' });
+  client = await createClient(server.admin);
+  const form = { grant_type: 'client_credentials', scope: 'sync:read' };
+  token = (await post(server.url, '/oauth/token', client, form)).body.access_token;
+});
+afterEach(async () => {
+  proxy.close();
+  await server.stop('SIGKILL');
+  await database.drop();
+});
+
+it('a good token is not said to be bad while the database is away', async () => {
+  const api = new Api(server.url, token);
+  expect((await api.sync({ since: '1970-01-01' })).status).toBe(200);
+  proxy.close();
+  // What the process knows of keys and clients is good for some seconds more; then it has to ask.
+  await until(async () => (await new Api(server.url).get('/oauth/jwks')).status === 503);
+  for (let n = 0; n < 20; n++) {
+    const answer = await api.get('/api/v1/users/current.json');
+    expectError(answer, 503, 'service_unavailable');
+    expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+  }
+});
+
+it('programs are told in JSON that the authorization server cannot answer just now', async () => {
+  proxy.close();
+  const endpoints = ['token', 'revoke', 'introspect'];
+  const ask = () =>
+    Promise.all(endpoints.map((name) => post(server.url, `/oauth/${name}`, client, { token })));
+  // As above.
+  await until(async () => (await ask()).every(({ status }) => status === 503));
+  for (const { headers, body } of await ask()) {
+    expect(body).toEqual({ error: 'temporarily_unavailable', error_description: expect.any(String) });
+    expect(headers.get('retry-after')).toMatch(/^\d+$/);
+  }
+});
+
+it('SIGTERM ends the process also when the database answers nothing any more', async () => {
+  proxy.hang();
+  const hanging = server.admin.get('/api/v1/api-keys').catch(() => undefined);
+  const { code, signal } = await server.stop('SIGTERM');
+  expect({ code, signal }).toEqual({ code: 1, signal: null });
+  await hanging;
+});
