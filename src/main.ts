@@ -10,6 +10,9 @@ if (existsSync('.env')) process.loadEnvFile('.env');
 
 let app: NestFastifyApplication | undefined;
 let isStopping = false;
+/** How long the end may take when no connection is left, in ms: a webhook that is being sent takes up to 15 s. */
+const LAST_RESORT = 20_000;
+
 /** Of the server, by which anybody is connected to it. */
 const sockets = new Set<Socket>();
 
@@ -23,8 +26,20 @@ async function stop(): Promise<void> {
     const { logger } = await import('./common/logger.js');
     logger.info('stopping: finishing what runs');
     const server: Server = app.getHttpServer();
-    // Connections that are still busy after SHUTDOWN_TIMEOUT are cut off.
-    setTimeout(() => server.closeAllConnections(), config.SHUTDOWN_TIMEOUT * 1_000).unref();
+    // Connections that are still busy after SHUTDOWN_TIMEOUT are cut off. What then still keeps the process, such as a
+    // database that answers nothing, could do so for ever; what it was about is as after a crash, and nothing is lost.
+    const timeout = config.SHUTDOWN_TIMEOUT * 1_000;
+    setTimeout(() => server.closeAllConnections(), timeout).unref();
+    setTimeout(() => {
+      logger.error('stopped without an end to what runs');
+      logger.flush(() => process.exit(1));
+    }, timeout + LAST_RESORT).unref();
+    // To Node, a connection is idle when the last of an answer waits to be sent, which closing it would cut off. Both our
+    // timer below and Node's own end of listening would do that.
+    const closeIdleConnections = server.closeIdleConnections.bind(server);
+    server.closeIdleConnections = () => {
+      if (![...sockets].some(({ writableLength }) => writableLength > 0)) closeIdleConnections();
+    };
     // Node closes those that are idle when it stops to listen. One that becomes idle later would stay for its 72 s, and one
     // that has not sent anything yet, such as a browser keeps for its next request, is none that Node calls idle.
     setInterval(() => {

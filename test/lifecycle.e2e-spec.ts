@@ -188,6 +188,58 @@ it('a server that is told to stop, twice, answers the request that it has, and d
   // Short of the 72 s after which any server closes a connection that nobody uses.
 }, 60_000);
 
+describe('an answer of 18 MB that is being read', () => {
+  /** Begins to read, and waits until the test says `resume`. */
+  async function begin() {
+    const { env } = await createDatabase({ embedded: true });
+    const server = await start(env.DATA_DIR, { SHUTDOWN_TIMEOUT: '600' });
+    const api = await createDeveloper(server.url, 'dev-1');
+    for (let n = 0; n < 20; n++) {
+      const input = { developerId: 'dev-1', resourceType: 'ROUTE', resourceKey: `${n}`, data: {} };
+      await api.create({ ...input, data: { text: 'x'.repeat(900_000) } });
+    }
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk) => chunks.push(chunk));
+    const closed = once(socket, 'close');
+    socket.write(
+      `GET ${RECORDS}?developerId=dev-1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${api.key}\r\n\r\n`,
+    );
+    await until(() => chunks.length > 0);
+    socket.pause();
+    const read = async () => {
+      socket.resume();
+      await closed;
+      return Buffer.concat(chunks).toString('latin1');
+    };
+    return { server, socket, read };
+  }
+
+  it('comes whole when the server is told to stop', async () => {
+    const { server, read } = await begin();
+    const stopped = server.stop('SIGTERM');
+    await until(() =>
+      fetch(`${server.url}/health/live`).then(
+        () => false,
+        () => true,
+      ),
+    );
+    const text = await read();
+    const [head, body] = text.split('\r\n\r\n');
+    expect(body).toHaveLength(Number(/content-length: (\d+)/i.exec(head)![1]));
+    expect(await stopped).toEqual({ code: 0, signal: null });
+  }, 60_000);
+
+  it('has nothing in it of what the server says of the garbage that comes meanwhile', async () => {
+    const { socket, read } = await begin();
+    socket.write('no HTTP\r\n\r\n');
+    const text = await read();
+    expect(text).toMatch(/^HTTP\/1\.1 200 /);
+    expect(text.slice(1)).not.toContain('HTTP/1.1');
+  }, 60_000);
+});
+
 it('npm start hands SIGTERM on to the server: a clean end, exit code 0, nothing left running', async () => {
   const { env } = await createDatabase({ embedded: true });
   const server = await ServerProcess.spawn({ DATA_DIR: env.DATA_DIR }, ['npm', 'start']);
