@@ -21,11 +21,13 @@ const FOR_EVER = { retryLimit: 2 ** 31 - 1, retryDelay: 5, expireInSeconds: 30, 
 @Injectable()
 export class JobsService implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(JobsService.name);
+  /** Queries and jobs that have not come to their end. */
+  private readonly running = new Set<Promise<unknown>>();
 
   constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
 
   async onModuleInit(): Promise<void> {
-    connectJobs((text, values) => this.dataSource.pool.query(text, values));
+    connectJobs((text, values) => this.track(this.dataSource.pool.query(text, values)));
     boss.on('error', (error) => this.logger.error(error));
     // Makes or updates its schema, and would deadlock with another process that does the same.
     await this.dataSource.exclusively(() => boss.start());
@@ -40,7 +42,7 @@ export class JobsService implements OnModuleInit, OnApplicationShutdown {
       async (jobs) => {
         if (jobs.length === BATCH) boss.notifyWorker(worker);
         const distinct = new Map(jobs.map(({ data }) => [JSON.stringify(data), data]));
-        await forEach(distinct.values(), handle);
+        await this.track(forEach(distinct.values(), handle));
       },
     );
   }
@@ -48,8 +50,20 @@ export class JobsService implements OnModuleInit, OnApplicationShutdown {
   /** Lets running jobs finish. */
   async onApplicationShutdown(): Promise<void> {
     await boss.stop({ graceful: true, timeout: 20_000 });
-    // A worker that was looking for jobs when it was stopped may still have got one, and says how that ended to nobody: the
-    // database is being closed, and the job is run again by others.
+    // It does not wait for a worker that is just looking for jobs, and that may still find one.
+    while (this.running.size > 0) {
+      await Promise.allSettled(this.running);
+      // What comes next of it has begun by then.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    // The database is being closed: what should still come, nobody hears of, and a job of it is run again by others.
     connectJobs(() => new Promise(() => {}));
+  }
+
+  private track<T>(work: Promise<T>): Promise<T> {
+    const end = () => this.running.delete(work);
+    this.running.add(work);
+    work.then(end, end);
+    return work;
   }
 }
