@@ -118,11 +118,11 @@ const COMPLETE = 'UPDATE webhook_deliveries SET status = $2, completed_at = cloc
 /**
  * A failure that was not known when this request began says more about the endpoint: what it asked for stays.
  *
- * $1 endpoint, $2 failures when the request began
+ * $1 endpoint, $2 failures when the request began, of which there were some
  */
 const NOTE_SUCCESS = `
   UPDATE webhook_endpoints SET failures = 0, failing_since = NULL, failed_at = NULL, retry_at = NULL
-  WHERE id = $1 AND failures > 0 AND failures = $2`;
+  WHERE id = $1 AND failures = $2`;
 
 /**
  * Of the URL that it has now: the owner may have just mended it. Time in which nothing was sent is not time of failing.
@@ -173,7 +173,8 @@ export class DeliveryService {
     const outcome = await this.send(url, deliveryId, body, secretsOf(situation));
     if (isAcknowledged(outcome)) {
       // First, so that no crash leaves an endpoint that works with the date of an old failure.
-      await this.dataSource.read(NOTE_SUCCESS, [endpointId, situation.failures]);
+      const { failures } = situation;
+      if (failures > 0) await this.dataSource.read(NOTE_SUCCESS, [endpointId, failures]);
       await this.whileLocked(turn, async (manager) => {
         await this.log(manager, deliveryId, outcome);
         if (await this.advance(manager, turn, situation, until, until))
