@@ -10,6 +10,7 @@ if (existsSync('.env')) process.loadEnvFile('.env');
 
 let app: NestFastifyApplication | undefined;
 let isStopping = false;
+
 /** How long the end may take when no connection is left, in ms: a webhook that is being sent takes up to 15 s. */
 const LAST_RESORT = 20_000;
 

@@ -2,8 +2,8 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger 
 import type { FastifyReply } from 'fastify';
 import { STATUS_CODES } from 'node:http';
 import { QueryFailedError } from 'typeorm';
-import { letBodyEnd } from './refused-body.js';
 import { ApiError, type ErrorCode, serviceUnavailable } from './api-error.js';
+import { letBodyEnd } from './refused-body.js';
 
 /** What a status means when only the framework, not our code, said it; other 4xx go by their standard names. */
 const FRAMEWORK_ERRORS: Record<number, [ErrorCode, string]> = {

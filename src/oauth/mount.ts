@@ -1,9 +1,9 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { logger } from '../common/logger.js';
 import type { ApiError } from '../common/api-error.js';
-import { letBodyEnd } from '../common/refused-body.js';
 import { toApiError } from '../common/api-error.filter.js';
+import { logger } from '../common/logger.js';
+import { letBodyEnd } from '../common/refused-body.js';
 import { AuthorizationServer, ROUTES } from './authorization-server.js';
 import { Interactions, sendPage } from './interactions.js';
 import { errors } from './library.js';
