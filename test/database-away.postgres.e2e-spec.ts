@@ -3,7 +3,7 @@ import { Api } from './support/api.js';
 import { type Client, createClient } from './support/api-clients.js';
 import { DatabaseProxy } from './support/database-proxy.js';
 import { expectError } from './support/errors.js';
-import { post } from './support/oauth.js';
+import { getOwnTokens, post } from './support/oauth.js';
 import { createDatabase, ServerProcess, type TestDatabase } from './support/server.js';
 import { until } from './support/until.js';
 
@@ -18,8 +18,7 @@ beforeEach(async () => {
   proxy = await DatabaseProxy.start(database.env.DATABASE_URL);
   server = await ServerProcess.start({ ...database.env, DATABASE_URL: proxy.url, SHUTDOWN_TIMEOUT: '1' });
   client = await createClient(server.admin);
-  const form = { grant_type: 'client_credentials', scope: 'sync:read' };
-  token = (await post(server.url, '/oauth/token', client, form)).body.access_token;
+  token = (await getOwnTokens(server.url, client)).access_token;
 });
 afterEach(async () => {
   proxy.close();

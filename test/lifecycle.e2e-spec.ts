@@ -22,6 +22,15 @@ async function start(DATA_DIR: string, env: Record<string, string> = {}): Promis
   return server;
 }
 
+/** A server that is told to stop takes no new connections. */
+const untilNobodyIsLetIn = ({ url }: ServerProcess) =>
+  until(() =>
+    fetch(`${url}/health/live`).then(
+      () => false,
+      () => true,
+    ),
+  );
+
 /** A directory that does not exist yet. */
 function freshDirectory(): string {
   const directory = join(process.env.TEST_DIRECTORY!, `fresh-${randomBytes(6).toString('hex')}`);
@@ -173,13 +182,7 @@ it('a server that is told to stop, twice, answers the request that it has, and d
   const stopped = server.stop('SIGTERM');
   // As when npm passes on what the terminal has sent to all.
   void server.stop('SIGINT');
-  // Nobody new is let in any more.
-  await until(() =>
-    fetch(`${server.url}/health/live`).then(
-      () => false,
-      () => true,
-    ),
-  );
+  await untilNobodyIsLetIn(server);
   const closed = once(socket, 'close');
   socket.write(body);
   expect(await stopped).toEqual({ code: 0, signal: null });
@@ -219,12 +222,7 @@ describe('an answer of 18 MB that is being read', () => {
   it('comes whole when the server is told to stop', async () => {
     const { server, read } = await begin();
     const stopped = server.stop('SIGTERM');
-    await until(() =>
-      fetch(`${server.url}/health/live`).then(
-        () => false,
-        () => true,
-      ),
-    );
+    await untilNobodyIsLetIn(server);
     const text = await read();
     const [head, body] = text.split('\r\n\r\n');
     expect(body).toHaveLength(Number(/content-length: (\d+)/i.exec(head)![1]));

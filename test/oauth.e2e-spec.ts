@@ -8,6 +8,7 @@ import {
   authorize,
   authorizeUrl,
   Browser,
+  getOwnTokens,
   getTokens,
   pkce,
   post,
@@ -129,8 +130,7 @@ it.each([{}, { scope: '' }, { scope: 'sync:admin' }])(
 );
 
 describe('an access token', () => {
-  const getOwn = async (scope = 'sync:read') =>
-    (await post(app.url, '/oauth/token', client, { grant_type: 'client_credentials', scope })).body;
+  const getOwn = (scope?: string) => getOwnTokens(app.url, client, scope);
   const introspect = async (token: string, by = client) => {
     const { status, headers, body } = await post(app.url, '/oauth/introspect', by, { token });
     expect([status, headers.get('content-type')]).toEqual([200, 'application/json; charset=utf-8']);
@@ -141,7 +141,7 @@ describe('an access token', () => {
 
   it.each([
     ['of a person', 'dev-1', () => getTokens(app.url, client, 'dev-1', { scope: 'sync:read' })],
-    ['of client credentials', 'planner-inc', getOwn],
+    ['of client credentials', 'planner-inc', () => getOwn()],
   ])('%s can be introspected and revoked by its client alone', async (_whose, sub, get) => {
     const { access_token: token } = await get();
     const { aud, exp, iat, jti } = decodeJwt(token);
@@ -187,8 +187,7 @@ describe('an access token', () => {
 
   it('says what it can still do, not what it once could', async () => {
     const narrowed = await createClient(app.admin);
-    const form = { grant_type: 'client_credentials', scope: 'sync:read sync:write' };
-    const { access_token: token } = (await post(app.url, '/oauth/token', narrowed, form)).body;
+    const { access_token: token } = await getOwnTokens(app.url, narrowed, 'sync:read sync:write');
     const { refresh_token } = await getTokens(app.url, narrowed, 'dev-1');
     for (const each of [token, refresh_token])
       expect(await introspect(each, narrowed)).toMatchObject({ scope: 'sync:read sync:write' });

@@ -7,6 +7,7 @@ import {
   authorize,
   authorizeUrl,
   Browser,
+  getOwnTokens,
   getTokens,
   pkce,
   post,
@@ -98,8 +99,7 @@ it.each([1, 2, 3])(
 );
 
 it('a token of client credentials that is revoked at one process ends at the other', async () => {
-  const form = { grant_type: 'client_credentials', scope: 'sync:read' };
-  const { access_token: token } = (await post(servers[0].url, '/oauth/token', client, form)).body;
+  const { access_token: token } = await getOwnTokens(servers[0].url, client);
   for (const server of servers) expect((await sync(server, token)).status).toBe(200);
   expect((await post(servers[0].url, '/oauth/revoke', client, { token })).status).toBe(200);
   expect((await sync(servers[0], token)).status).toBe(401);
@@ -111,17 +111,16 @@ it('a token that is signed with a new key works, and ends, where nobody knows th
   // Anybody can send tokens of a key that does not exist.
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const forged = `${encode({ alg: 'ES256', kid: 'x' })}.${encode({ iss: 'http://sync.example' })}.x`;
-  const form = { grant_type: 'client_credentials', scope: 'sync:read' };
   for (let n = 0; n < 3; n++) {
     await servers[0].admin.post('/api/v1/oauth/signing-keys', {});
-    const { access_token: token } = (await post(servers[0].url, '/oauth/token', client, form)).body;
+    const { access_token: token } = await getOwnTokens(servers[0].url, client);
     const tokens = [forged, ...Array<string>(10).fill(token)];
     const answers = await Promise.all(tokens.map((each) => sync(servers[1], each)));
     expect(answers.map(({ status }) => status)).toEqual([401, ...Array<number>(10).fill(200)]);
   }
   await sync(servers[1], forged);
   await servers[0].admin.post('/api/v1/oauth/signing-keys', {});
-  const { access_token: token } = (await post(servers[0].url, '/oauth/token', client, form)).body;
+  const { access_token: token } = await getOwnTokens(servers[0].url, client);
   await sync(servers[1], forged);
   expect((await post(servers[1].url, '/oauth/introspect', client, { token })).body).toMatchObject({
     active: true,

@@ -27,9 +27,9 @@ export class DatabaseProxy {
   }
 
   static async start(databaseUrl: string): Promise<DatabaseProxy> {
-    const proxy = new DatabaseProxy(createServer(), new URL(databaseUrl));
-    await proxy.open();
-    return proxy;
+    const server = createServer();
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    return new DatabaseProxy(server, new URL(databaseUrl));
   }
 
   /** DATABASE_URL by this way. */
@@ -38,10 +38,6 @@ export class DatabaseProxy {
     url.hostname = '127.0.0.1';
     url.port = String((this.server.address() as AddressInfo).port);
     return url.href;
-  }
-
-  async open(port = 0): Promise<void> {
-    await once(this.server.listen(port, '127.0.0.1'), 'listening');
   }
 
   /** Nothing comes through any more, and nobody is told. */

@@ -147,6 +147,10 @@ export async function getTokens(
   return body as { access_token: string; refresh_token: string; scope: string; expires_in: number };
 }
 
+/** What the token endpoint gives a client that acts for its owner. */
+export const getOwnTokens = async (url: string, client: Client, scope = 'sync:read') =>
+  (await post(url, '/oauth/token', client, { grant_type: 'client_credentials', scope })).body;
+
 export const setPassword = (admin: Api, developerId: string, password = PASSWORD) =>
   admin.request('PUT', `/api/v1/developers/${encodeURIComponent(developerId)}/password`, {
     headers: { 'content-type': 'application/json' },
