@@ -4,23 +4,36 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 /**
- * Imports point one way: collections, webhooks -> sync-feed -> records -> auth -> common, and oauth -> auth. Each folder
- * lists what it must not know.
+ * The rooms of `src`, from the ground up. A room knows only those on its list; type-only imports count, too.
+ * docs/architecture.md explains the picture.
  */
-const LAYERS = {
-  common: ['auth', 'jobs', 'records', 'sync-feed', 'collections', 'oauth', 'webhooks', 'health'],
-  database: ['common', 'auth', 'jobs', 'records', 'sync-feed', 'collections', 'oauth', 'webhooks', 'health'],
-  jobs: ['auth', 'records', 'sync-feed', 'collections', 'oauth', 'webhooks', 'health'],
-  auth: ['jobs', 'records', 'sync-feed', 'collections', 'oauth', 'webhooks', 'health'],
-  records: ['jobs', 'sync-feed', 'collections', 'oauth', 'webhooks', 'health'],
-  'sync-feed': ['jobs', 'collections', 'oauth', 'webhooks', 'health'],
-  collections: ['oauth', 'webhooks', 'health'],
-  oauth: ['jobs', 'records', 'sync-feed', 'collections', 'webhooks', 'health'],
-  webhooks: ['collections', 'oauth', 'health'],
+const ROOMS = {
+  http: [],
+  database: [],
+  api: ['http'],
+  access: ['http', 'api'],
+  jobs: ['database'],
+  developers: ['http', 'api', 'database', 'access'],
+  'feed-clock': ['database', 'developers'],
+  clients: ['http', 'api', 'database', 'access', 'developers'],
+  tokens: ['http', 'api', 'database', 'access', 'developers', 'clients'],
+  auth: ['http', 'api', 'database', 'access', 'developers', 'clients', 'tokens'],
+  records: ['http', 'api', 'database', 'access', 'developers', 'feed-clock'],
+  'sync-feed': ['http', 'api', 'database', 'access', 'developers', 'feed-clock', 'records'],
+  collections: [
+    ...['http', 'api', 'database', 'access', 'developers', 'feed-clock', 'records'],
+    ...['sync-feed', 'jobs'],
+  ],
+  webhooks: [
+    ...['http', 'api', 'database', 'access', 'developers', 'feed-clock', 'clients', 'tokens'],
+    ...['sync-feed', 'jobs'],
+  ],
+  oauth: ['http', 'api', 'database', 'access', 'developers', 'clients', 'tokens'],
+  health: ['http', 'api', 'database', 'access'],
 };
 
-/** Calls of which a TypeORM subscriber hears too little, or nothing at all: the feed would miss the change. */
-const UNHEARD = [
+/** Calls that tell a TypeORM subscriber too little, or nothing at all: the feed would miss the change. */
+const CALLS_WITHOUT_EVENTS = [
   'update',
   'delete',
   'softDelete',
@@ -52,16 +65,15 @@ export default defineConfig(
       'no-console': 'error',
     },
   },
-  ...Object.entries(LAYERS).map(([folder, forbidden]) => ({
-    files: [`src/${folder}/**`],
+  ...Object.entries(ROOMS).map(([room, known]) => ({
+    files: [`src/${room}/**`],
     rules: {
       'no-restricted-imports': [
         'error',
         {
-          patterns: forbidden.map((name) => ({
-            regex: `/${name}/`,
-            message: `${folder} must not know ${name}.`,
-          })),
+          patterns: Object.keys(ROOMS)
+            .filter((other) => other !== room && !known.includes(other))
+            .map((other) => ({ regex: `\\.\\./${other}/`, message: `${room} must not know ${other}.` })),
         },
       ],
     },
@@ -73,9 +85,9 @@ export default defineConfig(
       'no-restricted-syntax': [
         'error',
         {
-          selector: `CallExpression > MemberExpression.callee > Identifier.property[name=/^(${UNHEARD.join('|')})$/]`,
+          selector: `CallExpression > MemberExpression.callee > Identifier.property[name=/^(${CALLS_WITHOUT_EVENTS.join('|')})$/]`,
           message:
-            'The change subscriber does not hear of this call. Use insert, save or remove on whole entities.',
+            'This call sends no events to the change subscriber. Use insert, save or remove on whole entities.',
         },
       ],
     },
@@ -90,7 +102,7 @@ export default defineConfig(
           selector:
             "CallExpression > MemberExpression.callee[object.name='manager'] > Identifier.property[name=/^(update|delete|softDelete|upsert|increment|decrement|clear)$/]",
           message:
-            'The change subscribers do not hear of this call. Use insert, save or remove on whole entities.',
+            'This call sends no events to the change subscribers. Use insert, save or remove on whole entities.',
         },
       ],
     },

@@ -6,7 +6,7 @@ ensureBuilt();
 const { NestFactory } = await import('@nestjs/core');
 const { FastifyAdapter } = await import('@nestjs/platform-fastify');
 const { AppModule } = await import('../dist/src/app.module.js');
-const { createOpenApiDocument } = await import('../dist/src/common/openapi.js');
+const { createOpenApiDocument } = await import('../dist/src/openapi.js');
 
 // A preview reads the decorators and starts nothing: no database, no port, no settings.
 const app = await NestFactory.create(AppModule, new FastifyAdapter(), {

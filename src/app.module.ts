@@ -2,11 +2,15 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import dataSource from '../ormconfig.js';
 import { AuthModule } from './auth/auth.module.js';
+import { ClientsModule } from './clients/clients.module.js';
 import { CollectionsModule } from './collections/collections.module.js';
+import { DevelopersModule } from './developers/developers.module.js';
+import { FeedClockModule } from './feed-clock/feed-clock.module.js';
 import { HealthController } from './health/health.controller.js';
 import { OAuthModule } from './oauth/oauth.module.js';
 import { RecordsModule } from './records/records.module.js';
 import { SyncFeedModule } from './sync-feed/sync-feed.module.js';
+import { TokensModule } from './tokens/tokens.module.js';
 import { WebhooksModule } from './webhooks/webhooks.module.js';
 
 @Module({
@@ -17,6 +21,10 @@ import { WebhooksModule } from './webhooks/webhooks.module.js';
       dataSourceFactory: () => Promise.resolve(dataSource),
     }),
     AuthModule,
+    DevelopersModule,
+    FeedClockModule,
+    ClientsModule,
+    TokensModule,
     OAuthModule,
     RecordsModule,
     SyncFeedModule,

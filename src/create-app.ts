@@ -7,17 +7,17 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import dataSource from '../ormconfig.js';
 import { AppModule } from './app.module.js';
-import { CLIENT_SCOPES } from './auth/api-client.dto.js';
-import { invalidRequest } from './common/api-error.js';
-import { ApiErrorFilter, toApiError } from './common/api-error.filter.js';
-import { parseJsonBody } from './common/json-body.js';
-import { logger, NestLogger } from './common/logger.js';
-import { createOpenApiDocument } from './common/openapi.js';
-import { securityHeaders } from './common/security-headers.js';
-import { RequestValidationPipe } from './common/validation.js';
+import { CLIENT_SCOPES } from './access/scopes.js';
+import { invalidRequest } from './http/api-error.js';
+import { ApiErrorFilter, toApiError } from './http/api-error.filter.js';
+import { parseJsonBody } from './http/json-body.js';
+import { logger, NestLogger } from './http/logger.js';
+import { createOpenApiDocument } from './openapi.js';
+import { securityHeaders } from './http/security-headers.js';
+import { RequestValidationPipe } from './api/validation.pipe.js';
 import { config } from './config.js';
 import { DOCS_CLIENT, docsRedirectUri } from './oauth/client-adapter.js';
-import { mountOAuth } from './oauth/mount.js';
+import { mountOAuth } from './oauth/routes.js';
 
 /** A caller's own request id is kept if it is harmless in a header and a log. */
 const REQUEST_ID = /^[\w.:-]{1,128}$/;

@@ -4,7 +4,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { loadAdminKey } from './auth/admin-key.js';
+import type { loadAdminKey } from './clients/admin-key.js';
 
 if (existsSync('.env')) process.loadEnvFile('.env');
 
@@ -24,7 +24,7 @@ async function stop(): Promise<void> {
   isStopping = true;
   if (app) {
     const { config } = await import('./config.js');
-    const { logger } = await import('./common/logger.js');
+    const { logger } = await import('./http/logger.js');
     logger.info('stopping: finishing what runs');
     const server: Server = app.getHttpServer();
     // Connections that are still busy after SHUTDOWN_TIMEOUT are cut off. What then still keeps the process, such as a
@@ -59,8 +59,8 @@ for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => void stop()
 try {
   // Imported only now: the settings are read from the environment when their module is loaded.
   const { config } = await import('./config.js');
-  const { logger } = await import('./common/logger.js');
-  const adminKeys = await import('./auth/admin-key.js');
+  const { logger } = await import('./http/logger.js');
+  const adminKeys = await import('./clients/admin-key.js');
   const { createApp, listen } = await import('./create-app.js');
 
   // pg-boss does not wait for its own report of how a job ended. With the database away that report fails, and nobody is

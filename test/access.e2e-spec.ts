@@ -379,8 +379,8 @@ async function createWebhook(): Promise<string> {
 async function createDelivery(endpointId: string): Promise<string> {
   const [{ id }] = await app.dataSource.query(
     `INSERT INTO webhook_deliveries
-       (id, endpoint_id, developer_id, kind, since, until, notifications, status, created_at)
-     SELECT gen_random_uuid(), $1, id, 'change', '1970-01-01', now(), 1, 'delivered', now()
+       (id, endpoint_id, user_id, kind, since, until, notifications, status, created_at)
+     SELECT gen_random_uuid(), $1, user_id, 'change', '1970-01-01', now(), 1, 'delivered', now()
      FROM developers WHERE developer_id = 'owner'
      RETURNING id`,
     [endpointId],

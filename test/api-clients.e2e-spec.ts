@@ -41,12 +41,12 @@ async function createKey(clientId: string, extra: Record<string, unknown> = {}) 
 
 /** The service that the authorization server asks, on the database of the server. */
 async function loadService() {
-  const { ApiClientsService } = await import('../src/auth/api-clients.service.js');
-  const { ApiClient } = await import('../src/auth/api-client.entity.js');
-  const { DevelopersService } = await import('../src/auth/developers.service.js');
-  const { Developer } = await import('../src/auth/developer.entity.js');
+  const { ApiClientsService } = await import('../src/clients/api-clients.service.js');
+  const { ApiClient } = await import('../src/clients/api-client.entity.js');
+  const { DevelopersService } = await import('../src/developers/developers.service.js');
+  const { Developer } = await import('../src/developers/developer.entity.js');
   const { default: dataSource } = await import('../ormconfig.js');
-  const developers = new DevelopersService(dataSource, dataSource.getRepository(Developer));
+  const developers = new DevelopersService(dataSource.getRepository(Developer));
   return new ApiClientsService(dataSource.getRepository(ApiClient), developers);
 }
 
@@ -387,8 +387,8 @@ describe('an API key of a client', () => {
     const { id } = await createClient();
     const { api } = await createKey(id);
     await app.dataSource.query(
-      `INSERT INTO grants (id, developer_id, client_id, scopes, payload, created_at, expires_at)
-       SELECT 'granted', id, $1, '{sync:read}', '{}', now(), now() + interval '1 day'
+      `INSERT INTO grants (id, user_id, client_id, scopes, payload, created_at, expires_at)
+       SELECT 'granted', user_id, $1, '{sync:read}', '{}', now(), now() + interval '1 day'
        FROM developers WHERE developer_id = 'dev-1'`,
       [id],
     );

@@ -11,31 +11,32 @@ const BUGS: [name: string, kinds: string[], patches: Patch[]][] = [
   [
     'the cursor is the time of day',
     ['lost'],
-    [['SELECT id, feed_clock AS clock FROM', 'SELECT id, now()::timestamptz(3) AS clock FROM']],
+    [['SELECT user_id, clock FROM', 'SELECT user_id, now()::timestamptz(3) AS clock FROM']],
   ],
   [
     'a tick is taken without the lock',
     ['lost', 'stale'],
     [
       [
-        `UPDATE developers
-    SET feed_clock = greatest(date_trunc('milliseconds', clock_timestamp()), feed_clock + interval '1 millisecond')
-    WHERE id = $1
-    RETURNING id, feed_clock`,
-        `SELECT id, date_trunc('milliseconds', clock_timestamp()) AS feed_clock FROM developers WHERE id = $1`,
+        `UPDATE feeds
+    SET clock = greatest(date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond')
+    WHERE user_id = \${userId}
+    RETURNING user_id, clock`,
+        `SELECT user_id, date_trunc('milliseconds', clock_timestamp()) AS clock FROM feeds WHERE user_id = \${userId}`,
       ],
       [' FOR NO KEY UPDATE`', '`'],
       // Without a clock that moves, the latest change has to do.
       [
-        'SELECT id, feed_clock AS clock FROM developers',
-        `SELECT id, coalesce((SELECT max(datetime) FROM change_events WHERE feed_id = id), created_at) AS clock FROM developers`,
+        'SELECT user_id, clock FROM feeds',
+        `SELECT user_id, coalesce((SELECT max(datetime) FROM change_events c WHERE c.user_id = feeds.user_id), clock) AS clock
+         FROM feeds`,
       ],
     ],
   ],
   [
     '`since` is inclusive',
     ['delivered-twice'],
-    [['feed_id = d.id AND datetime > $2', 'feed_id = d.id AND datetime >= $2']],
+    [['user_id = f.user_id AND datetime > $2', 'user_id = f.user_id AND datetime >= $2']],
   ],
   [
     'a page that is cut has the cursor of the whole feed',

@@ -27,7 +27,7 @@ describe('a change that overlaps the end of a share or of a record', () => {
     await gate.stop('pins', 'INSERT', isFor('pins'));
     await gate.stop('shares', 'DELETE', isFor('shares'));
     await gate.stop('records', 'DELETE', isFor('records'));
-    const isDelivery = `NEW.action = 'updated' AND NEW.feed_id <> NEW.item_user_id`;
+    const isDelivery = `NEW.action = 'updated' AND NEW.user_id <> NEW.item_user_id`;
     await gate.stop('change_events', 'INSERT', `${isFor('deliveries')} AND ${isDelivery}`);
   });
   afterEach(() => gate.open());
@@ -120,7 +120,10 @@ describe('a change that overlaps the end of a share or of a record', () => {
     await settle(query);
     // The lock of the follower holds the delivery back until the end is there.
     await gate.session.query('BEGIN');
-    await gate.session.query('SELECT FROM developers WHERE developer_id = $1 FOR UPDATE', [scene.followerId]);
+    await gate.session.query(
+      'SELECT FROM feeds JOIN developers USING (user_id) WHERE developer_id = $1 FOR UPDATE OF feeds',
+      [scene.followerId],
+    );
     await scene.owner.patch(scene.path, { data: { n: 1 } });
     await gate.waiting('transactionid', 1);
     expect((await end(scene)).status).toBe(204);
@@ -163,7 +166,10 @@ describe('a change that overlaps the end of a share or of a record', () => {
     for (const api of [scene.follower, other]) await api.put(`${scene.path}/pin`);
     await settle(query);
     await gate.session.query('BEGIN');
-    await gate.session.query('SELECT FROM developers WHERE developer_id = $1 FOR UPDATE', [scene.followerId]);
+    await gate.session.query(
+      'SELECT FROM feeds JOIN developers USING (user_id) WHERE developer_id = $1 FOR UPDATE OF feeds',
+      [scene.followerId],
+    );
     await scene.owner.patch(scene.path, { data: { n: 1 } });
     const feed = new SyncClient(other);
     await until(async () => (await feed.poll()) >= 0 && feed.received.length === 2);
@@ -223,21 +229,24 @@ describe('on two server processes', () => {
       data: {},
     });
     await query(
-      `INSERT INTO developers (developer_id) SELECT 'fan-' || n FROM generate_series(1, ${FOLLOWERS}) n`,
+      `WITH made AS (
+        INSERT INTO developers (developer_id) SELECT 'fan-' || n FROM generate_series(1, ${FOLLOWERS}) n
+        RETURNING user_id, created_at
+      ) INSERT INTO feeds SELECT user_id, created_at FROM made`,
     );
     await query(
-      `INSERT INTO shares SELECT r.owner_id, r.item_id, d.id, now() FROM records r, developers d
+      `INSERT INTO shares SELECT r.user_id, r.item_id, d.user_id, now() FROM records r, developers d
        WHERE r.id = $1 AND d.developer_id LIKE 'fan-%'`,
       [record.id],
     );
     await query(
-      `INSERT INTO pins (developer_id, item_id, item_owner_id, item_type, asset, pinned_at, seen)
-       SELECT d.id, r.item_id, r.owner_id, 'route', 'routes', now(), r.updated_at FROM records r, developers d
+      `INSERT INTO pins (user_id, item_id, item_user_id, item_type, asset, pinned_at, seen)
+       SELECT d.user_id, r.item_id, r.user_id, 'route', 'routes', now(), r.updated_at FROM records r, developers d
        WHERE r.id = $1 AND d.developer_id LIKE 'fan-%'`,
       [record.id],
     );
     const delivered = async () =>
-      (await query(`SELECT count(*)::int AS count FROM change_events WHERE feed_id <> item_user_id`))[0]
+      (await query(`SELECT count(*)::int AS count FROM change_events WHERE user_id <> item_user_id`))[0]
         .count;
 
     const path = `${RECORDS}/${record.id}`;
@@ -251,7 +260,7 @@ describe('on two server processes', () => {
     await settle(query);
     const counts = await query(
       `SELECT count, count(*)::int AS followers FROM (
-         SELECT feed_id, count(*)::int AS count FROM change_events WHERE feed_id <> item_user_id GROUP BY feed_id
+         SELECT user_id, count(*)::int AS count FROM change_events WHERE user_id <> item_user_id GROUP BY user_id
        ) c GROUP BY count`,
     );
     expect(counts).toEqual([{ count: 2, followers: FOLLOWERS }]);

@@ -187,7 +187,7 @@ describe('an access token', () => {
       `SELECT id, jwk FROM server_keys WHERE purpose = 'token'`,
     );
     const [grant] = await app.dataSource.query(
-      `SELECT g.id, g.client_id, d.developer_id FROM grants g JOIN developers d ON d.id = g.developer_id
+      `SELECT g.id, g.client_id, d.developer_id FROM grants g JOIN developers d ON d.user_id = g.user_id
        WHERE d.developer_id = 'dev-1' AND g.client_id = $1 LIMIT 1`,
       [client.id],
     );

@@ -106,7 +106,7 @@ describe('a password', () => {
     expect(again.headers.get('location')).toContain('https://planner.example/callback?code=');
     expect((await setPassword(app.admin, 'dev-1')).status).toBe(204);
     const [{ hash }] = await app.dataSource.query(
-      `SELECT hash FROM passwords JOIN developers ON id = passwords.developer_id WHERE developers.developer_id = 'dev-1'`,
+      `SELECT hash FROM passwords JOIN developers ON developers.user_id = passwords.user_id WHERE developers.developer_id = 'dev-1'`,
     );
     expect(hash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
     const later = await browser.request(authorizeUrl(authorization(client, pkce().challenge)));

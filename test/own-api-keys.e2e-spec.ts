@@ -216,7 +216,7 @@ describe('an application with a key of the developer', () => {
 
   it("can, when it is the server's own", async () => {
     const its = await createKey({ clientId: await createClient() });
-    await app.dataSource.query('UPDATE api_clients SET owner_id = NULL WHERE id = $1', [its.clientId]);
+    await app.dataSource.query('UPDATE api_clients SET user_id = NULL WHERE id = $1', [its.clientId]);
     await until(async () => (await its.api.get(KEYS)).body.total === 2);
     expect((await rotate(its.api, mine)).status).toBe(201);
     expect((await its.api.delete(`${KEYS}/${mine.id}`)).status).toBe(204);

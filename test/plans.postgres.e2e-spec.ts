@@ -35,10 +35,10 @@ describe.each([
     await query('ALTER TABLE change_events SET (autovacuum_enabled = off)');
     await query('TRUNCATE change_events');
     await app.developer('dev-long');
-    [{ id }] = await query(`SELECT id FROM developers WHERE developer_id = 'dev-long'`);
+    [{ id }] = await query(`SELECT user_id AS id FROM developers WHERE developer_id = 'dev-long'`);
     const insert = (from: number, to: number) =>
       query(
-        `INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id)
+        `INSERT INTO change_events (user_id, datetime, action, item_type, asset, item_id, item_user_id)
          SELECT $1, '2001-01-01'::timestamptz + n * interval '1 ms', 'created', 'route', 'routes', n, $1
          FROM generate_series($2::int, $3::int) n`,
         [id, from, to],

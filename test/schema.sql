@@ -1,6 +1,6 @@
 CREATE TABLE public.api_clients (
     id uuid NOT NULL,
-    owner_id integer,
+    user_id integer,
     name character varying(255) NOT NULL,
     redirect_uris text[] NOT NULL,
     default_assets character varying(80)[],
@@ -14,7 +14,8 @@ CREATE TABLE public.api_clients (
 
 CREATE TABLE public.api_keys (
     id uuid NOT NULL,
-    owner_id integer NOT NULL,
+    user_id integer NOT NULL,
+    client_id uuid,
     hash bytea NOT NULL,
     prefix character varying(12) NOT NULL,
     name character varying(255),
@@ -22,12 +23,11 @@ CREATE TABLE public.api_keys (
     created_at timestamp(3) with time zone NOT NULL,
     expires_at timestamp(3) with time zone,
     last_used_at timestamp(3) with time zone,
-    revoked_at timestamp(3) with time zone,
-    client_id uuid
+    revoked_at timestamp(3) with time zone
 );
 
 CREATE TABLE public.change_events (
-    feed_id integer NOT NULL,
+    user_id integer NOT NULL,
     datetime timestamp(3) with time zone NOT NULL,
     action character varying(8) NOT NULL,
     item_type character varying(64) NOT NULL,
@@ -40,17 +40,15 @@ CREATE TABLE public.change_events (
 WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_insert_scale_factor='0.02');
 
 CREATE TABLE public.developers (
-    id integer NOT NULL,
+    user_id integer NOT NULL,
     developer_id character varying(255) NOT NULL,
-    feed_clock timestamp(3) with time zone DEFAULT clock_timestamp() NOT NULL,
-    created_at timestamp(3) with time zone DEFAULT clock_timestamp() NOT NULL,
     name character varying(255),
+    created_at timestamp(3) with time zone DEFAULT clock_timestamp() NOT NULL,
     updated_at timestamp(3) with time zone
-)
-WITH (fillfactor='50');
+);
 
-ALTER TABLE public.developers ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME public.developers_id_seq
+ALTER TABLE public.developers ALTER COLUMN user_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.developers_user_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -58,9 +56,15 @@ ALTER TABLE public.developers ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.feeds (
+    user_id integer NOT NULL,
+    clock timestamp(3) with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
 CREATE TABLE public.grants (
     id character varying(64) NOT NULL,
-    developer_id integer NOT NULL,
+    user_id integer NOT NULL,
     client_id uuid NOT NULL,
     scopes character varying(32)[] NOT NULL,
     payload json NOT NULL,
@@ -70,7 +74,7 @@ CREATE TABLE public.grants (
 
 CREATE TABLE public.invites (
     hash bytea NOT NULL,
-    developer_id integer NOT NULL,
+    user_id integer NOT NULL,
     expires_at timestamp(3) with time zone NOT NULL
 );
 
@@ -115,15 +119,15 @@ CREATE TABLE public.oauth_states (
 );
 
 CREATE TABLE public.passwords (
-    developer_id integer NOT NULL,
+    user_id integer NOT NULL,
     hash character varying(255) NOT NULL,
     changed_at timestamp(3) with time zone NOT NULL
 );
 
 CREATE TABLE public.pins (
-    developer_id integer NOT NULL,
+    user_id integer NOT NULL,
     item_id bigint NOT NULL,
-    item_owner_id integer NOT NULL,
+    item_user_id integer NOT NULL,
     item_type character varying(64) NOT NULL,
     asset character varying(80) NOT NULL,
     pinned_at timestamp(3) with time zone NOT NULL,
@@ -131,7 +135,7 @@ CREATE TABLE public.pins (
 );
 
 CREATE TABLE public.records (
-    owner_id integer NOT NULL,
+    user_id integer NOT NULL,
     item_id bigint NOT NULL,
     id uuid NOT NULL,
     developer_id character varying(255) NOT NULL,
@@ -159,9 +163,9 @@ CREATE TABLE public.server_keys (
 );
 
 CREATE TABLE public.shares (
-    owner_id integer NOT NULL,
+    user_id integer NOT NULL,
     item_id bigint NOT NULL,
-    developer_id integer NOT NULL,
+    reader_user_id integer NOT NULL,
     created_at timestamp(3) with time zone NOT NULL
 );
 
@@ -178,7 +182,7 @@ CREATE TABLE public.webhook_attempts (
 CREATE TABLE public.webhook_deliveries (
     id uuid NOT NULL,
     endpoint_id uuid NOT NULL,
-    developer_id integer,
+    user_id integer,
     kind character varying(8) NOT NULL,
     since timestamp(3) with time zone,
     until timestamp(3) with time zone,
@@ -200,16 +204,16 @@ CREATE TABLE public.webhook_endpoints (
     previous_secret_expires_at timestamp(3) with time zone,
     failures integer DEFAULT 0 NOT NULL,
     failing_since timestamp(3) with time zone,
+    failed_at timestamp(3) with time zone,
     retry_at timestamp(3) with time zone,
     disabled_at timestamp(3) with time zone,
     disabled_reason character varying(16),
     created_at timestamp(3) with time zone NOT NULL,
-    updated_at timestamp(3) with time zone NOT NULL,
-    failed_at timestamp(3) with time zone
+    updated_at timestamp(3) with time zone NOT NULL
 );
 
 CREATE TABLE public.webhook_positions (
-    developer_id integer NOT NULL,
+    user_id integer NOT NULL,
     id uuid NOT NULL,
     endpoint_id uuid NOT NULL,
     announced timestamp(3) with time zone NOT NULL,
@@ -235,13 +239,16 @@ ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.change_events
-    ADD CONSTRAINT change_events_pkey PRIMARY KEY (feed_id, datetime) INCLUDE (action, item_type, asset, item_id, item_user_id, collection_id);
+    ADD CONSTRAINT change_events_pkey PRIMARY KEY (user_id, datetime) INCLUDE (action, item_type, asset, item_id, item_user_id, collection_id);
 
 ALTER TABLE ONLY public.developers
     ADD CONSTRAINT developers_developer_id UNIQUE (developer_id);
 
 ALTER TABLE ONLY public.developers
-    ADD CONSTRAINT developers_pkey PRIMARY KEY (id);
+    ADD CONSTRAINT developers_pkey PRIMARY KEY (user_id);
+
+ALTER TABLE ONLY public.feeds
+    ADD CONSTRAINT feeds_pkey PRIMARY KEY (user_id);
 
 ALTER TABLE ONLY public.grants
     ADD CONSTRAINT grants_pkey PRIMARY KEY (id);
@@ -256,16 +263,16 @@ ALTER TABLE ONLY public.oauth_states
     ADD CONSTRAINT oauth_states_pkey PRIMARY KEY (model, id);
 
 ALTER TABLE ONLY public.passwords
-    ADD CONSTRAINT passwords_pkey PRIMARY KEY (developer_id);
+    ADD CONSTRAINT passwords_pkey PRIMARY KEY (user_id);
 
 ALTER TABLE ONLY public.pins
-    ADD CONSTRAINT pins_pkey PRIMARY KEY (developer_id, item_id);
+    ADD CONSTRAINT pins_pkey PRIMARY KEY (user_id, item_id);
 
 ALTER TABLE ONLY public.records
-    ADD CONSTRAINT records_key UNIQUE (owner_id, resource_type, resource_key);
+    ADD CONSTRAINT records_key UNIQUE (user_id, resource_type, resource_key);
 
 ALTER TABLE ONLY public.records
-    ADD CONSTRAINT records_pkey PRIMARY KEY (owner_id, item_id);
+    ADD CONSTRAINT records_pkey PRIMARY KEY (user_id, item_id);
 
 ALTER TABLE ONLY public.revoked_tokens
     ADD CONSTRAINT revoked_tokens_pkey PRIMARY KEY (id);
@@ -274,7 +281,7 @@ ALTER TABLE ONLY public.server_keys
     ADD CONSTRAINT server_keys_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.shares
-    ADD CONSTRAINT shares_pkey PRIMARY KEY (owner_id, item_id, developer_id);
+    ADD CONSTRAINT shares_pkey PRIMARY KEY (user_id, item_id, reader_user_id);
 
 ALTER TABLE ONLY public.webhook_attempts
     ADD CONSTRAINT webhook_attempts_pkey PRIMARY KEY (delivery_id, id);
@@ -286,23 +293,23 @@ ALTER TABLE ONLY public.webhook_endpoints
     ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.webhook_positions
-    ADD CONSTRAINT webhook_positions_pkey PRIMARY KEY (developer_id, id);
+    ADD CONSTRAINT webhook_positions_pkey PRIMARY KEY (user_id, id);
 
 CREATE INDEX api_keys_client_id ON public.api_keys USING btree (client_id);
 
 CREATE UNIQUE INDEX api_keys_hash ON public.api_keys USING btree (hash);
 
-CREATE INDEX api_keys_owner_id ON public.api_keys USING btree (owner_id);
+CREATE INDEX api_keys_user_id ON public.api_keys USING btree (user_id);
 
-CREATE INDEX change_events_alive ON public.change_events USING btree (feed_id, datetime) INCLUDE (action, item_type, asset, item_id, item_user_id, collection_id) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND ((action)::text <> ALL ((ARRAY['deleted'::character varying, 'removed'::character varying])::text[])));
+CREATE INDEX change_events_alive ON public.change_events USING btree (user_id, datetime) INCLUDE (action, item_type, asset, item_id, item_user_id, collection_id) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND ((action)::text <> ALL ((ARRAY['deleted'::character varying, 'removed'::character varying])::text[])));
 
-CREATE INDEX change_events_ended ON public.change_events USING btree (feed_id, datetime) WHERE ((action)::text = ANY ((ARRAY['deleted'::character varying, 'removed'::character varying])::text[]));
+CREATE INDEX change_events_ended ON public.change_events USING btree (user_id, datetime) WHERE ((action)::text = ANY ((ARRAY['deleted'::character varying, 'removed'::character varying])::text[]));
 
-CREATE INDEX change_events_of_item ON public.change_events USING btree (feed_id, item_id, datetime);
+CREATE INDEX change_events_of_item ON public.change_events USING btree (user_id, item_id, datetime);
 
 CREATE INDEX grants_of_client ON public.grants USING btree (client_id);
 
-CREATE INDEX grants_of_developer ON public.grants USING btree (developer_id, client_id);
+CREATE INDEX grants_of_developer ON public.grants USING btree (user_id, client_id);
 
 CREATE INDEX invites_expires_at ON public.invites USING btree (expires_at);
 
@@ -316,7 +323,7 @@ CREATE INDEX oauth_states_grant_id ON public.oauth_states USING btree (grant_id)
 
 CREATE INDEX oauth_states_uid ON public.oauth_states USING btree (uid);
 
-CREATE INDEX pins_of_item ON public.pins USING btree (item_owner_id, item_id, developer_id);
+CREATE INDEX pins_of_item ON public.pins USING btree (item_user_id, item_id, user_id);
 
 CREATE INDEX records_id ON public.records USING btree (id);
 
@@ -332,40 +339,43 @@ CREATE INDEX webhook_endpoints_of_client ON public.webhook_endpoints USING btree
 
 CREATE INDEX webhook_positions_due ON public.webhook_positions USING btree (endpoint_id, due_at);
 
-CREATE UNIQUE INDEX webhook_positions_live ON public.webhook_positions USING btree (developer_id, endpoint_id) WHERE (ends_at IS NULL);
+CREATE UNIQUE INDEX webhook_positions_live ON public.webhook_positions USING btree (user_id, endpoint_id) WHERE (ends_at IS NULL);
 
 ALTER TABLE ONLY public.api_clients
-    ADD CONSTRAINT api_clients_owner FOREIGN KEY (owner_id) REFERENCES public.developers(id);
+    ADD CONSTRAINT api_clients_owner FOREIGN KEY (user_id) REFERENCES public.developers(user_id);
 
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_client FOREIGN KEY (client_id) REFERENCES public.api_clients(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.api_keys
-    ADD CONSTRAINT api_keys_owner FOREIGN KEY (owner_id) REFERENCES public.developers(id);
+    ADD CONSTRAINT api_keys_owner FOREIGN KEY (user_id) REFERENCES public.developers(user_id);
+
+ALTER TABLE ONLY public.feeds
+    ADD CONSTRAINT feeds_developer FOREIGN KEY (user_id) REFERENCES public.developers(user_id);
 
 ALTER TABLE ONLY public.grants
     ADD CONSTRAINT grants_client FOREIGN KEY (client_id) REFERENCES public.api_clients(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.grants
-    ADD CONSTRAINT grants_developer FOREIGN KEY (developer_id) REFERENCES public.developers(id);
+    ADD CONSTRAINT grants_developer FOREIGN KEY (user_id) REFERENCES public.developers(user_id);
 
 ALTER TABLE ONLY public.invites
-    ADD CONSTRAINT invites_developer FOREIGN KEY (developer_id) REFERENCES public.developers(id);
+    ADD CONSTRAINT invites_developer FOREIGN KEY (user_id) REFERENCES public.developers(user_id);
 
 ALTER TABLE ONLY public.oauth_states
     ADD CONSTRAINT oauth_states_grant FOREIGN KEY (grant_id) REFERENCES public.grants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.passwords
-    ADD CONSTRAINT passwords_developer FOREIGN KEY (developer_id) REFERENCES public.developers(id);
+    ADD CONSTRAINT passwords_developer FOREIGN KEY (user_id) REFERENCES public.developers(user_id);
 
 ALTER TABLE ONLY public.records
-    ADD CONSTRAINT records_owner FOREIGN KEY (owner_id) REFERENCES public.developers(id);
+    ADD CONSTRAINT records_owner FOREIGN KEY (user_id) REFERENCES public.developers(user_id);
 
 ALTER TABLE ONLY public.shares
-    ADD CONSTRAINT shares_developer FOREIGN KEY (developer_id) REFERENCES public.developers(id);
+    ADD CONSTRAINT shares_reader FOREIGN KEY (reader_user_id) REFERENCES public.developers(user_id);
 
 ALTER TABLE ONLY public.shares
-    ADD CONSTRAINT shares_record FOREIGN KEY (owner_id, item_id) REFERENCES public.records(owner_id, item_id) ON DELETE CASCADE;
+    ADD CONSTRAINT shares_record FOREIGN KEY (user_id, item_id) REFERENCES public.records(user_id, item_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.webhook_attempts
     ADD CONSTRAINT webhook_attempts_delivery FOREIGN KEY (delivery_id) REFERENCES public.webhook_deliveries(id) ON DELETE CASCADE;

@@ -13,7 +13,7 @@ afterAll(() => app.close());
 const tables = async () => ({
   records: await app.dataSource.query('SELECT * FROM records ORDER BY item_id'),
   events: await app.dataSource.query('SELECT * FROM change_events ORDER BY datetime'),
-  clock: await app.dataSource.query('SELECT feed_clock FROM developers ORDER BY id'),
+  clock: await app.dataSource.query('SELECT clock FROM feeds ORDER BY user_id'),
 });
 
 let keys = 0;
@@ -52,7 +52,7 @@ describe.each(WRITES)('%s', (_name, action, write, status) => {
         action,
         item_type: 'route',
         asset: 'routes',
-        datetime: after.clock[0].feed_clock,
+        datetime: after.clock[0].clock,
       }),
     ]);
     const record = after.records.find((row: { item_id: string }) => row.item_id === added[0].item_id);

@@ -16,7 +16,7 @@ afterAll(() => app.close());
 const query = (sql: string, values?: unknown[]) => app.dataSource.query(sql, values);
 
 async function ownId(developerId: string): Promise<number> {
-  const [{ id }] = await query('SELECT id FROM developers WHERE developer_id = $1', [developerId]);
+  const [{ id }] = await query('SELECT user_id AS id FROM developers WHERE developer_id = $1', [developerId]);
   return id;
 }
 
@@ -164,8 +164,8 @@ describe('compact=true', () => {
       const api = await app.developer(name);
       await api.create({ developerId: name, resourceType: 'ROUTE', resourceKey: 'a', data: {} });
       await query(
-        `INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id, superseded_at)
-       SELECT d.id, '2001-01-01'::timestamptz + n * interval '1 ms', a.action, 'route', 'routes', a.item, d.id, a.until
+        `INSERT INTO change_events (user_id, datetime, action, item_type, asset, item_id, item_user_id, superseded_at)
+       SELECT d.user_id, '2001-01-01'::timestamptz + n * interval '1 ms', a.action, 'route', 'routes', a.item, d.user_id, a.until
        FROM developers d, generate_series(1, 40000) n, LATERAL (
          SELECT CASE WHEN n % 2 = 0 THEN 'updated' ELSE 'deleted' END AS action, -n AS item,
            CASE WHEN n % 2 = 0 THEN '2001-01-01'::timestamptz + (n + 1) * interval '1 ms' ELSE 'infinity' END AS until

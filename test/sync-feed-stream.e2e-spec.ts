@@ -19,8 +19,8 @@ beforeAll(async () => {
   await server.stop();
   await runSql(
     database,
-    `INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id)
-     SELECT d.id, '2001-01-01'::timestamptz + n * interval '1 ms', 'created', 'route', 'routes', n, d.id
+    `INSERT INTO change_events (user_id, datetime, action, item_type, asset, item_id, item_user_id)
+     SELECT d.user_id, '2001-01-01'::timestamptz + n * interval '1 ms', 'created', 'route', 'routes', n, d.user_id
      FROM developers d, generate_series(1, ${EVENTS}) n`,
   );
   server = await ServerProcess.start(database.env);

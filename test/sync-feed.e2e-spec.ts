@@ -280,8 +280,8 @@ describe('polling', () => {
     const { api, id, create } = await newDeveloper();
     await create();
     await app.dataSource.query(
-      `INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id)
-       SELECT d.id, '2001-01-01'::timestamptz + n * interval '1 ms', 'updated', 'route', 'routes', 1, d.id
+      `INSERT INTO change_events (user_id, datetime, action, item_type, asset, item_id, item_user_id)
+       SELECT d.user_id, '2001-01-01'::timestamptz + n * interval '1 ms', 'updated', 'route', 'routes', 1, d.user_id
        FROM developers d, generate_series(1, 20000) n WHERE d.developer_id = $1`,
       [id],
     );

@@ -116,8 +116,8 @@ describe('the feed clock', () => {
     await create('before');
     const follower = await new SyncClient(api).catchUp();
     await gate.session.query(
-      `UPDATE developers SET feed_clock = date_trunc('milliseconds', clock_timestamp() + interval '1 hour')
-       WHERE developer_id = $1`,
+      `UPDATE feeds SET clock = date_trunc('milliseconds', clock_timestamp() + interval '1 hour')
+       FROM developers d WHERE d.user_id = feeds.user_id AND developer_id = $1`,
       [id],
     );
     await create('a');

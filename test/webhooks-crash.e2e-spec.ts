@@ -150,12 +150,12 @@ describe('10,000 changes behind an endpoint that is away', () => {
     await runSql(
       database,
       `WITH changes AS (
-         INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id)
-         SELECT d.id, d.feed_clock + n * interval '1 ms', 'updated', 'route', 'routes', 1, d.id
-         FROM developers d, generate_series(1, 10000) n WHERE d.id = ${userId}
+         INSERT INTO change_events (user_id, datetime, action, item_type, asset, item_id, item_user_id)
+         SELECT d.user_id, d.clock + n * interval '1 ms', 'updated', 'route', 'routes', 1, d.user_id
+         FROM feeds d, generate_series(1, 10000) n WHERE d.user_id = ${userId}
          RETURNING datetime
        )
-       UPDATE developers SET feed_clock = (SELECT max(datetime) FROM changes) WHERE id = ${userId}`,
+       UPDATE feeds SET clock = (SELECT max(datetime) FROM changes) WHERE user_id = ${userId}`,
     );
     let failures = 0;
     receiver.behave = (request, response) => {

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { v4 as uuidv4 } from 'uuid';
-import { Grant } from '../src/auth/grant.entity.js';
+import { Grant } from '../src/tokens/grant.entity.js';
 import { type Api, RECORDS } from './support/api.js';
 import { createClient, createClientKey } from './support/api-clients.js';
 import { expectError } from './support/errors.js';
@@ -41,7 +41,7 @@ let developers = 0;
 const someone = () => `dev-${++developers}`;
 
 async function idOf(developerId: string): Promise<number> {
-  const [{ id }] = await query('SELECT id FROM developers WHERE developer_id = $1', [developerId]);
+  const [{ id }] = await query('SELECT user_id AS id FROM developers WHERE developer_id = $1', [developerId]);
   return id;
 }
 
@@ -75,9 +75,10 @@ describe('a change', () => {
     const developerId = someone();
     const api = await told.connect(developerId);
     await other.connect(someone());
-    const [{ feed_clock: clock }] = await query('SELECT feed_clock FROM developers WHERE developer_id = $1', [
-      developerId,
-    ]);
+    const [{ clock }] = await query(
+      'SELECT clock AS feed_clock FROM feeds JOIN developers USING (user_id) WHERE developer_id = $1',
+      [developerId],
+    );
     const { id } = await api.create(route(developerId, 'a'));
     await api.patch(`${RECORDS}/${id}`, { data: { n: 2 } });
     const item = (await api.sync('since=1970-01-01')).body.items[0];
@@ -222,8 +223,8 @@ describe('a change', () => {
     await api.create(route(developerId, 'e'));
     await until(async () => {
       const [{ isCaughtUp }] = await query(
-        `SELECT bool_and(scanned = feed_clock) AS "isCaughtUp" FROM webhook_positions p
-         JOIN developers d ON d.id = p.developer_id WHERE endpoint_id = $1`,
+        `SELECT bool_and(scanned = clock) AS "isCaughtUp" FROM webhook_positions p
+         JOIN feeds f ON f.user_id = p.user_id WHERE endpoint_id = $1`,
         [webhook.slice(WEBHOOKS.length + 1)],
       );
       return isCaughtUp;
@@ -448,7 +449,7 @@ describe('a grant', () => {
     const writer = await app.developer(developerId);
     const grant = app.dataSource.manager.create(Grant, {
       id: uuidv4(),
-      developer: { id: await idOf(developerId), developerId },
+      developer: { userId: await idOf(developerId), developerId },
       client: { id: clientId },
       scopes: ['sync:write'],
       payload: {},

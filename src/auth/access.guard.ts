@@ -2,10 +2,11 @@ import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
-import { ApiError } from '../common/api-error.js';
-import { ACCESS, type AccessRule } from './access.decorator.js';
-import { ApiKeysService } from './api-keys.service.js';
-import type { Caller, Scope } from './caller.js';
+import { ApiError } from '../http/api-error.js';
+import { ACCESS, type AccessRule } from '../access/access.decorator.js';
+import { ApiKeysService } from '../clients/api-keys.service.js';
+import type { Caller } from '../access/caller.js';
+import type { Scope } from '../access/scopes.js';
 
 const CREDENTIALS = /^(Bearer|ApiKey) +([\x21-\x7e]+) *$/i;
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;

@@ -12,15 +12,15 @@ import {
 import { KeyObject, type webcrypto } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { ExtractJwt, Strategy } from 'passport-jwt';
-import { serviceUnavailable } from '../common/api-error.js';
-import { toApiError } from '../common/api-error.filter.js';
-import { isStorableText } from '../common/json-body.js';
+import { serviceUnavailable } from '../http/api-error.js';
+import { toApiError } from '../http/api-error.filter.js';
+import { isStorableText } from '../http/json-body.js';
 import { config } from '../config.js';
-import { type AccessTokenClaims, AccessTokensService } from './access-tokens.service.js';
-import { audience } from './audience.js';
-import { Caller } from './caller.js';
-import { DevelopersService } from './developers.service.js';
-import { ServerKeysService } from './server-keys.service.js';
+import { type AccessTokenClaims, AccessTokensService } from '../tokens/access-tokens.service.js';
+import { audience } from '../tokens/audience.js';
+import { Caller } from '../access/caller.js';
+import { DevelopersService } from '../developers/developers.service.js';
+import { ServerKeysService } from '../tokens/server-keys.service.js';
 
 interface Token {
   header: { typ?: unknown };

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
-import { PageBody } from '../common/page.dto.js';
-import { IsOptionalField, IsText } from '../common/validation.js';
+import { PageBody } from '../api/page.dto.js';
+import { IsOptionalField, IsText } from '../api/rules.js';
 import { Item, type ItemBody } from '../records/item.dto.js';
 import { CollectionBody } from '../sync-feed/sync-feed.dto.js';
 

@@ -7,12 +7,13 @@ import {
   ApiParam,
   ApiTags,
 } from '@nestjs/swagger';
-import { Access, CurrentCaller } from '../auth/access.decorator.js';
-import type { Caller } from '../auth/caller.js';
-import { invalidRequest, notFound } from '../common/api-error.js';
-import { ApiErrors, ApiRecordId, INVALID_ID, NO_RECORD } from '../common/api-errors.decorator.js';
-import { PageQuery } from '../common/page.dto.js';
-import { ParseUuid } from '../common/parse-uuid.pipe.js';
+import { Access, CurrentCaller } from '../access/access.decorator.js';
+import type { Caller } from '../access/caller.js';
+import { invalidRequest, notFound } from '../http/api-error.js';
+import { ApiErrors } from '../api/errors.decorator.js';
+import { ApiRecordId, NO_RECORD } from '../records/record-id.js';
+import { PageQuery } from '../api/page.dto.js';
+import { INVALID_ID, ParseUuid } from '../api/params.js';
 import { Item } from '../records/item.dto.js';
 import { CollectionPageBody, CollectionsBody, CollectionsQuery } from './collection.dto.js';
 import { CollectionsService } from './collections.service.js';

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
-import type { Caller } from '../auth/caller.js';
-import { DevelopersService } from '../auth/developers.service.js';
-import { forbidden, notFound } from '../common/api-error.js';
-import type { PageQuery } from '../common/page.dto.js';
-import { sendJob } from '../jobs/boss.js';
+import type { Caller } from '../access/caller.js';
+import { DevelopersService } from '../developers/developers.service.js';
+import { forbidden, notFound } from '../http/api-error.js';
+import type { PageQuery } from '../api/page.dto.js';
+import { FeedClock } from '../feed-clock/feed-clock.js';
+import { JobsService } from '../jobs/jobs.service.js';
 import { itemBodyOf } from '../records/item.dto.js';
 import { SyncRecord } from '../records/record.entity.js';
 import { RecordsService } from '../records/records.service.js';
@@ -13,7 +14,7 @@ import { assetOf, itemTypeOf } from '../records/resource-type.js';
 import { Share } from '../records/share.entity.js';
 import { pinnedCollectionOf } from './collection.js';
 import type { CollectionPageBody, CollectionsBody, CollectionsQuery } from './collection.dto.js';
-import { FOLLOWERS } from './followers.service.js';
+import { FOLLOWERS, type FollowersJob } from './followers.service.js';
 import { Pin } from './pin.entity.js';
 
 /** The `pinned` collection of each developer. Its writers hold the lock of the developer who pins. */
@@ -23,40 +24,45 @@ export class CollectionsService {
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly records: RecordsService,
     private readonly developers: DevelopersService,
+    private readonly feedClock: FeedClock,
+    private readonly jobs: JobsService,
   ) {}
 
   /** @throws ApiError 403 for a record that the caller's developer may not read, 404 */
   async pin(caller: Caller, recordId: string): Promise<void> {
-    const developer = caller.ownDeveloper();
-    await this.developers.exclusively(developer.id, async (manager) => {
-      // As the developer, not as an admin: what a developer may not read could not be followed either.
-      const record = await this.findReadable(manager, developer.id, recordId);
-      const { itemId, ownerId } = record;
-      if (await manager.existsBy(Pin, { developerId: developer.id, itemId })) return;
+    const { userId } = caller.ownDeveloper();
+    await this.feedClock.withFeedLock(userId, async (manager) => {
+      // As the developer, not as an admin: a developer cannot follow a record that it may not read.
+      const record = await this.findReadable(manager, userId, recordId);
+      const { itemId, userId: itemUserId } = record;
+      if (await manager.existsBy(Pin, { userId, itemId })) return;
       const itemType = itemTypeOf(record.resourceType);
       await manager.insert(Pin, {
-        developerId: developer.id,
+        userId,
         itemId,
-        itemOwnerId: ownerId,
+        itemUserId,
         itemType,
         asset: assetOf(itemType),
         seen: record.updatedAt,
       });
-      // What happens to the record or its share before this commits, nobody but this job can see together with the pin.
-      if (ownerId !== developer.id)
-        await sendJob(manager, FOLLOWERS, { ownerId, itemId, developerId: developer.id });
+      // The record or its share may change before this commits. Only a job that runs afterwards sees both.
+      if (itemUserId !== userId)
+        await this.jobs.send(manager, FOLLOWERS, {
+          itemUserId,
+          itemId,
+          followerUserId: userId,
+        } satisfies FollowersJob);
     });
   }
 
   /** @throws ApiError 403, 404 */
   async unpin(caller: Caller, recordId: string): Promise<void> {
-    const developer = caller.ownDeveloper();
-    await this.developers.exclusively(developer.id, async (manager) => {
+    const { userId } = caller.ownDeveloper();
+    await this.feedClock.withFeedLock(userId, async (manager) => {
       const record = await manager.findOneBy(SyncRecord, { id: recordId });
-      const pin =
-        record && (await manager.findOneBy(Pin, { developerId: developer.id, itemId: record.itemId }));
+      const pin = record && (await manager.findOneBy(Pin, { userId, itemId: record.itemId }));
       if (pin) await manager.remove(Pin, pin);
-      else await this.findReadable(manager, developer.id, recordId);
+      else await this.findReadable(manager, userId, recordId);
     });
   }
 
@@ -66,7 +72,7 @@ export class CollectionsService {
     const developer =
       developerId === undefined ? caller.ownDeveloper() : await this.developers.find(developerId);
     if (!developer) throw notFound(`There is no developer ${developerId}.`);
-    return { collections: [pinnedCollectionOf(developer.id)] };
+    return { collections: [pinnedCollectionOf(developer.userId)] };
   }
 
   /**
@@ -76,23 +82,23 @@ export class CollectionsService {
    * @throws ApiError 403, 404
    */
   async get(caller: Caller, id: number, { limit, page }: PageQuery): Promise<CollectionPageBody> {
-    if (id !== caller.developer?.id) {
+    if (id !== caller.developer?.userId) {
       if (!(await this.developers.exists(id))) throw notFound(`There is no collection ${id}.`);
       if (!caller.isAdmin) throw forbidden(`You have no access to collection ${id}.`);
     }
     const [records, total] = await this.dataSource
       .createQueryBuilder(SyncRecord, 'record')
-      .innerJoin(Pin, 'pin', 'pin.itemOwnerId = record.ownerId AND pin.itemId = record.itemId')
-      .where('pin.developerId = :id')
+      .innerJoin(Pin, 'pin', 'pin.itemUserId = record.userId AND pin.itemId = record.itemId')
+      .where('pin.userId = :id')
       .andWhere((query) => {
         const share = query
           .subQuery()
           .from(Share, 'share')
           .select('1')
           .where(
-            'share.ownerId = record.ownerId AND share.itemId = record.itemId AND share.developerId = :id',
+            'share.userId = record.userId AND share.itemId = record.itemId AND share.readerUserId = :id',
           );
-        return `(record.ownerId = :id OR EXISTS ${share.getQuery()})`;
+        return `(record.userId = :id OR EXISTS ${share.getQuery()})`;
       })
       .setParameters({ id })
       .orderBy('pin.pinnedAt')
@@ -102,8 +108,8 @@ export class CollectionsService {
     return { collection: pinnedCollectionOf(id), total, page, limit, items: records.map(itemBodyOf) };
   }
 
-  private async findReadable(manager: EntityManager, developerId: number, id: string): Promise<SyncRecord> {
+  private async findReadable(manager: EntityManager, userId: number, id: string): Promise<SyncRecord> {
     const record = await manager.findOneBy(SyncRecord, { id });
-    return this.records.assertReadable(manager, developerId, record, `record ${id}`);
+    return this.records.assertReadable(manager, userId, record, `record ${id}`);
   }
 }

@@ -1,39 +1,36 @@
-import {
-  type EntityManager,
-  type EntitySubscriberInterface,
-  EventSubscriber,
-  type InsertEvent,
-  type RemoveEvent,
-} from 'typeorm';
-import { appendChangeEvent } from '../sync-feed/append-change-event.js';
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import type { DataSource, EntityManager, EntitySubscriberInterface, InsertEvent, RemoveEvent } from 'typeorm';
+import { FeedWriter } from '../sync-feed/feed-writer.js';
 import { Pin } from './pin.entity.js';
 
-/** Announces what enters and leaves a `pinned` collection, in the feed of the developer whose collection it is. */
-@EventSubscriber()
+/** Writes `added` and `removed` into the feed of the developer who pins, in the transaction of the pin. */
+@Injectable()
 export class PinChangeSubscriber implements EntitySubscriberInterface<Pin> {
+  constructor(
+    @InjectDataSource() dataSource: DataSource,
+    private readonly feed: FeedWriter,
+  ) {
+    dataSource.subscribers.push(this);
+  }
+
   listenTo() {
     return Pin;
   }
 
-  async beforeInsert({ manager, entity }: InsertEvent<Pin>) {
+  async beforeInsert({ manager, entity }: InsertEvent<Pin>): Promise<void> {
     entity.pinnedAt = await this.announce(manager, 'added', entity);
   }
 
-  async beforeRemove({ manager, databaseEntity }: RemoveEvent<Pin>) {
+  async beforeRemove({ manager, databaseEntity }: RemoveEvent<Pin>): Promise<void> {
     await this.announce(manager, 'removed', databaseEntity);
   }
 
   private async announce(manager: EntityManager, action: 'added' | 'removed', pin: Pin): Promise<Date> {
-    const { datetime } = await appendChangeEvent(manager, {
-      feedId: pin.developerId,
-      action,
-      itemType: pin.itemType,
-      asset: pin.asset,
-      itemId: pin.itemId,
-      itemUserId: pin.itemOwnerId,
-      // The collection has the id of its developer.
-      collectionId: pin.developerId,
-    });
+    const { userId, itemType, asset, itemId, itemUserId } = pin;
+    // The id of a collection is the `userId` of its developer.
+    const change = { userId, action, itemType, asset, itemId, itemUserId, collectionId: userId };
+    const { datetime } = await this.feed.append(manager, change);
     return datetime;
   }
 }

@@ -3,18 +3,18 @@ import { bigint } from '../database/bigint.js';
 
 /** An item in a developer's `pinned` collection. Its writers hold the lock of the developer who pinned. */
 @Entity('pins')
-@Index('pins_of_item', ['itemOwnerId', 'itemId', 'developerId'])
+@Index('pins_of_item', ['itemUserId', 'itemId', 'userId'])
 export class Pin {
-  /** `developers.id` of the developer who pinned. */
-  @PrimaryColumn('integer', { name: 'developer_id' })
-  developerId: number;
+  /** The developer who pinned. */
+  @PrimaryColumn('integer', { name: 'user_id' })
+  userId: number;
 
   @PrimaryColumn('bigint', { name: 'item_id', transformer: bigint })
   itemId: number;
 
-  /** `developers.id` of the item's owner. */
-  @Column('integer', { name: 'item_owner_id' })
-  itemOwnerId: number;
+  /** Owner of the item. */
+  @Column('integer', { name: 'item_user_id' })
+  itemUserId: number;
 
   @Column('varchar', { name: 'item_type', length: 64 })
   itemType: string;

@@ -1,10 +1,10 @@
 import { Client, type Pool } from 'pg';
 import { DataSource, type DataSourceOptions, type EntityManager } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
-import { EmbeddedPostgres } from './embedded-postgres.js';
+import { EmbeddedPostgres } from './embedded/embedded-postgres.js';
 import type { Replicas } from './replicas.js';
 
-/** Any constant that is ours: the advisory lock of `exclusively`. */
+/** Any constant that is ours: the advisory lock of `withStartupLock`. */
 const STARTING = 7_432_633_765;
 
 /**
@@ -52,12 +52,12 @@ export class TidemarkDataSource extends DataSource {
    *
    * @param sql one of few texts: what varies is in the parameters
    */
-  async read<Row>(sql: string, parameters: unknown[]): Promise<Row[]> {
+  async execute<Row>(sql: string, parameters: unknown[]): Promise<Row[]> {
     return (await this.pool.query(sql, parameters)).rows as Row[];
   }
 
   /**
-   * Like `read`, of a replica, if there is one and what it knows is enough.
+   * Like `execute`, of a replica, if there is one and what it knows is enough.
    *
    * @param isEnough has the replica reached the moment that is asked about?
    */
@@ -67,7 +67,7 @@ export class TidemarkDataSource extends DataSource {
     isEnough: (rows: Row[]) => boolean,
   ): Promise<Row[]> {
     const rows = await this.replicas.read<Row>(sql, parameters);
-    return rows && isEnough(rows) ? rows : this.read(sql, parameters);
+    return rows && isEnough(rows) ? rows : this.execute(sql, parameters);
   }
 
   /**
@@ -76,7 +76,7 @@ export class TidemarkDataSource extends DataSource {
    *
    * @param first without parameters
    */
-  async transactionThatBeginsWith<T>(
+  async transactionWithFirstStatement<T>(
     first: string,
     work: (manager: EntityManager) => Promise<T>,
   ): Promise<T> {
@@ -104,14 +104,14 @@ export class TidemarkDataSource extends DataSource {
 
   /** Runs pending migrations. */
   async migrate(): Promise<void> {
-    await this.exclusively(() => this.runMigrations({ transaction: 'each' }));
+    await this.withStartupLock(() => this.runMigrations({ transaction: 'each' }));
   }
 
   /**
    * Runs what only one process at a time may do, such as a change of the schema: processes that start at once queue up
    * on an advisory lock. It is held by a connection beside the pool, which may have only one and needs it for the work.
    */
-  async exclusively(work: () => Promise<unknown>): Promise<void> {
+  async withStartupLock(work: () => Promise<unknown>): Promise<void> {
     if (this.embedded) {
       // The only process on this database.
       await work();

@@ -2,8 +2,8 @@ import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { Public } from '../auth/access.decorator.js';
-import { ApiErrors } from '../common/api-errors.decorator.js';
+import { Public } from '../access/access.decorator.js';
+import { ApiErrors } from '../api/errors.decorator.js';
 
 export class HealthBody {
   @ApiProperty({ enum: ['ok'], description: 'Always `ok`; the status code says the rest.' })

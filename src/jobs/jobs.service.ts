@@ -1,63 +1,88 @@
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
+import PgBoss from 'pg-boss';
+import type { EntityManager } from 'typeorm';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
-import { boss, connectJobs } from './boss.js';
 import { forEach } from './for-each.js';
 
-/** Jobs that one fetch takes. A worker that got so many fetches again at once. */
+/** Jobs of one fetch. A worker that gets as many fetches again at once. */
 const BATCH = 20;
 
-/** How often a process looks for jobs, in seconds: about as long as a change takes to reach its followers. */
+/** Seconds between two fetches: about as long as a change takes to reach its followers. */
 const POLLING = 0.5;
 
 /**
- * A job is tried for ever, every 5 s: giving up would lose what it stands for. One whose process died is free for
- * others after 30 s, which is much longer than any job runs; should one run longer, it runs twice, which jobs must
- * stand anyway.
+ * Retries without end, every 5 s: giving up would lose the work. Lease: the job of a process that died is free again
+ * after 30 s, much longer than any job runs. A job that outlives its lease runs twice; handlers must be idempotent.
  */
 const FOR_EVER = { retryLimit: 2 ** 31 - 1, retryDelay: 5, expireInSeconds: 30, retentionDays: 365 };
 
-/** Starts and stops the workers of this process. */
+/** Durable background jobs: pg-boss, in the schema `pgboss` of our own database. */
 @Injectable()
 export class JobsService implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(JobsService.name);
-  /** Queries and jobs that have not come to their end. */
+  /** Statements and jobs that have not ended. */
   private readonly running = new Set<Promise<unknown>>();
+  private isStopped = false;
+
+  private readonly boss = new PgBoss({
+    db: { executeSql: (text, values) => this.execute(text, values) },
+    // Seconds between two looks for jobs whose lease has ended.
+    maintenanceIntervalSeconds: 5,
+    schedule: false,
+  });
 
   constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
 
   async onModuleInit(): Promise<void> {
-    connectJobs((text, values) => this.track(this.dataSource.pool.query(text, values)));
-    boss.on('error', (error) => this.logger.error(error));
-    // Makes or updates its schema, and would deadlock with another process that does the same.
-    await this.dataSource.exclusively(() => boss.start());
+    this.boss.on('error', (error) => this.logger.error(error));
+    // It creates or migrates its schema, and would deadlock with another process that does the same.
+    await this.dataSource.withStartupLock(() => this.boss.start());
   }
 
-  /** Handles the jobs of a queue, equal ones of a batch once. */
+  /** Outbox: sends a job in the caller's transaction. The job exists if and only if that transaction commits. */
+  async send(manager: EntityManager, queue: string, data: object): Promise<void> {
+    const executeSql = async (text: string, values: unknown[]) => ({
+      rows: await manager.query(text, values),
+    });
+    await this.boss.send(queue, data, { db: { executeSql } });
+  }
+
+  /** Sends a job outside any transaction. */
+  async sendNow(queue: string, data: object): Promise<void> {
+    await this.boss.send(queue, data);
+  }
+
+  /** Handles the jobs of a queue. Equal jobs of one batch are handled once. */
   async work<Data extends object>(queue: string, handle: (data: Data) => Promise<void>): Promise<void> {
-    await this.dataSource.exclusively(() => boss.createQueue(queue, { name: queue, ...FOR_EVER }));
-    const worker = await boss.work<Data>(
+    await this.dataSource.withStartupLock(() => this.boss.createQueue(queue, { name: queue, ...FOR_EVER }));
+    const worker = await this.boss.work<Data>(
       queue,
       { batchSize: BATCH, pollingIntervalSeconds: POLLING },
       async (jobs) => {
-        if (jobs.length === BATCH) boss.notifyWorker(worker);
+        if (jobs.length === BATCH) this.boss.notifyWorker(worker);
         const distinct = new Map(jobs.map(({ data }) => [JSON.stringify(data), data]));
         await this.track(forEach(distinct.values(), handle));
       },
     );
   }
 
-  /** Lets running jobs finish. */
+  /** Drain: lets running jobs finish. */
   async onApplicationShutdown(): Promise<void> {
-    await boss.stop({ graceful: true, timeout: 20_000 });
-    // It does not wait for a worker that is just looking for jobs, and that may still find one.
+    await this.boss.stop({ graceful: true, timeout: 20_000 });
+    // pg-boss does not wait for a worker that is fetching just now, and that may still find a job.
     while (this.running.size > 0) {
       await Promise.allSettled(this.running);
-      // What comes next of it has begun by then.
+      // A statement that follows begins in the next turn of the event loop.
       await new Promise((resolve) => setImmediate(resolve));
     }
-    // The database is being closed: what should still come, nobody hears of, and a job of it is run again by others.
-    connectJobs(() => new Promise(() => {}));
+    this.isStopped = true;
+  }
+
+  private execute(text: string, values: unknown[]): Promise<{ rows: unknown[] }> {
+    // The pool is being closed. A job without its end is run again by another process when its lease ends.
+    if (this.isStopped) return new Promise(() => {});
+    return this.track(this.dataSource.pool.query(text, values));
   }
 
   private track<T>(work: Promise<T>): Promise<T> {

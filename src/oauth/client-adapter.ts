@@ -1,7 +1,7 @@
 import { isUUID } from 'class-validator';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
-import type { ApiClient } from '../auth/api-client.entity.js';
-import type { ApiClientsService } from '../auth/api-clients.service.js';
+import type { ApiClient } from '../clients/api-client.entity.js';
+import type { ApiClientsService } from '../clients/api-clients.service.js';
 import { config } from '../config.js';
 import { unsupported } from './unsupported.js';
 

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import type { ServerKey } from '../auth/server-key.entity.js';
+import type { ServerKey } from '../tokens/server-key.entity.js';
 import { cookieKeysOf } from './cookie-keys.js';
 
 const now = Date.UTC(2026, 0, 1);

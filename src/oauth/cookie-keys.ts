@@ -1,4 +1,4 @@
-import type { ServerKey } from '../auth/server-key.entity.js';
+import type { ServerKey } from '../tokens/server-key.entity.js';
 
 /** In ms: after so long every process knows a key. */
 const KNOWN_AFTER = 5_000;

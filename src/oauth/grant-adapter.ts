@@ -1,10 +1,10 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { QueryFailedError } from 'typeorm';
-import { audience } from '../auth/audience.js';
-import type { Scope } from '../auth/caller.js';
-import type { DevelopersService } from '../auth/developers.service.js';
-import { errors } from './library.js';
-import type { GrantsService } from '../auth/grants.service.js';
+import { audience } from '../tokens/audience.js';
+import type { Scope } from '../access/scopes.js';
+import type { DevelopersService } from '../developers/developers.service.js';
+import { errors } from './oidc-provider.js';
+import type { GrantsService } from '../tokens/grants.service.js';
 import { unsupported } from './unsupported.js';
 
 /** The library's grants, in the table that the API and its subscribers know. */
@@ -21,7 +21,7 @@ export class GrantAdapter implements Adapter {
     const scopes = (resources?.[audience()]?.split(' ') ?? []) as Scope[];
     const [createdAt, expiresAt] = [new Date(iat! * 1_000), new Date(exp! * 1_000)];
     try {
-      await this.grants.save({ id, scopes, payload, createdAt, expiresAt }, developer!.id, clientId!);
+      await this.grants.save({ id, scopes, payload, createdAt, expiresAt }, developer!.userId, clientId!);
     } catch (error) {
       const { constraint } =
         error instanceof QueryFailedError ? (error.driverError as { constraint?: string }) : {};

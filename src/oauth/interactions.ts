@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { InteractionResults } from 'oidc-provider';
-import { ApiClientsService } from '../auth/api-clients.service.js';
-import { audience } from '../auth/audience.js';
+import { ApiClientsService } from '../clients/api-clients.service.js';
+import { audience } from '../tokens/audience.js';
 import { config } from '../config.js';
 import { AuthorizationServer, own } from './authorization-server.js';
-import { errors } from './library.js';
+import { errors } from './oidc-provider.js';
 import { consentPage, errorPage, invitedPage, invitePage, loginPage, pagePolicy } from './pages.js';
 import { MAX_PASSWORD, MIN_PASSWORD, PasswordsService } from './passwords.service.js';
-import { ThrottleService } from './throttle.service.js';
+import { ThrottleService } from './login-throttle.service.js';
 
 type Details = Awaited<ReturnType<Awaited<ReturnType<AuthorizationServer['current']>>['interactionDetails']>>;
 

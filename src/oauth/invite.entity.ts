@@ -1,5 +1,5 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
-import { Developer } from '../auth/developer.entity.js';
+import { Developer } from '../developers/developer.entity.js';
 
 /** A link with which a developer may set a password, once. */
 @Entity('invites')
@@ -9,7 +9,7 @@ export class Invite {
   hash: Buffer;
 
   @ManyToOne(() => Developer, { nullable: false })
-  @JoinColumn({ name: 'developer_id', foreignKeyConstraintName: 'invites_developer' })
+  @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'invites_developer' })
   developer: Developer;
 
   @Index('invites_expires_at')

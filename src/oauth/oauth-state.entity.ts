@@ -1,5 +1,5 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
-import { Grant } from '../auth/grant.entity.js';
+import { Grant } from '../tokens/grant.entity.js';
 
 /** What the authorization server remembers until it expires: codes, refresh tokens, logins, and what people are at. */
 @Entity('oauth_states')

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, Max, Min } from 'class-validator';
-import { IsOptionalField, IsText } from '../common/validation.js';
+import { IsOptionalField, IsText } from '../api/rules.js';
 import { MAX_PASSWORD, MIN_PASSWORD } from './passwords.service.js';
 
 const WEEK = 7 * 86_400;
@@ -46,19 +46,4 @@ export class InviteBody {
     example: '2025-01-22T09:00:00.000Z',
   })
   expiresAt: string;
-}
-
-export class SigningKeyBody {
-  @ApiProperty({
-    description: 'The `kid` of the new key.',
-    example: 'x5wJ1yM3v0b4b9cE8pO0cQ2jz7l7t5hD0oQ6r8nQx2k',
-  })
-  id: string;
-
-  @ApiProperty({
-    format: 'date-time',
-    description: 'Since when it signs.',
-    example: '2025-01-15T09:00:00.000Z',
-  })
-  createdAt: string;
 }

@@ -1,14 +1,14 @@
 import { Column, Entity, JoinColumn, OneToOne, PrimaryColumn } from 'typeorm';
-import { Developer } from '../auth/developer.entity.js';
+import { Developer } from '../developers/developer.entity.js';
 
 /** How a developer logs in. */
 @Entity('passwords')
 export class Password {
-  @PrimaryColumn('integer', { name: 'developer_id' })
-  developerId: number;
+  @PrimaryColumn('integer', { name: 'user_id' })
+  userId: number;
 
   @OneToOne(() => Developer)
-  @JoinColumn({ name: 'developer_id', foreignKeyConstraintName: 'passwords_developer' })
+  @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'passwords_developer' })
   developer: Developer;
 
   /** Argon2id, in PHC format. */

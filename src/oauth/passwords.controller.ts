@@ -1,9 +1,9 @@
 import { Body, Controller, HttpCode, Param, Post, Put } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import { Access } from '../auth/access.decorator.js';
-import { invalidRequest } from '../common/api-error.js';
-import { ApiErrors } from '../common/api-errors.decorator.js';
-import { ParseText } from '../common/parse-text.pipe.js';
+import { Access } from '../access/access.decorator.js';
+import { invalidRequest } from '../http/api-error.js';
+import { ApiErrors } from '../api/errors.decorator.js';
+import { ParseText } from '../api/params.js';
 import { InviteBody, InviteDto, PasswordDto } from './oauth.dto.js';
 import { PasswordsService } from './passwords.service.js';
 

@@ -3,11 +3,12 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
 import { randomBytes } from 'node:crypto';
 import { MoreThan, Repository } from 'typeorm';
-import { type DeveloperIdentity, DevelopersService } from '../auth/developers.service.js';
-import { hashSecret } from '../auth/secrets.js';
+import type { DeveloperIdentity } from '../access/caller.js';
+import { DevelopersService } from '../developers/developers.service.js';
+import { hashSecret } from '../clients/secrets.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
-import { isText } from '../common/validation.js';
+import { isText } from '../api/rules.js';
 import { Invite } from './invite.entity.js';
 import { Password } from './password.entity.js';
 
@@ -18,8 +19,8 @@ export const MAX_PASSWORD = 200;
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
 const SAVE = `
-  INSERT INTO passwords (developer_id, hash, changed_at) VALUES ($1, $2, clock_timestamp())
-  ON CONFLICT (developer_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at`;
+  INSERT INTO passwords (user_id, hash, changed_at) VALUES ($1, $2, clock_timestamp())
+  ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at`;
 
 /**
  * Whoever has chosen a password, or been given one, needs no link any more: an older one would be a way in.
@@ -28,7 +29,7 @@ const SAVE = `
  */
 const END_INVITES = `
   DELETE FROM invites
-  WHERE developer_id = $1
+  WHERE user_id = $1
     AND ($2::bytea IS NULL OR EXISTS (SELECT FROM invites WHERE hash = $2 AND expires_at > clock_timestamp()))
   RETURNING hash`;
 
@@ -85,16 +86,16 @@ export class PasswordsService {
 
   /** @param invite what it takes. Of two at once, one gets it. */
   private async save(
-    { id, developerId }: DeveloperIdentity,
+    { userId, developerId }: DeveloperIdentity,
     password: string,
     invite: Buffer | null = null,
   ): Promise<boolean> {
     // Before the transaction: it takes long.
     const hashed = await hash(password, COST);
     return this.dataSource.transaction(async (manager) => {
-      const [ended] = await manager.query<[{ hash: Buffer }[]]>(END_INVITES, [id, invite]);
+      const [ended] = await manager.query<[{ hash: Buffer }[]]>(END_INVITES, [userId, invite]);
       if (invite && !ended.some(({ hash }) => invite.equals(hash))) return false;
-      await manager.query(SAVE, [id, hashed]);
+      await manager.query(SAVE, [userId, hashed]);
       await manager.query(END_LOGINS, [developerId]);
       return true;
     });

@@ -1,8 +1,8 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
-import type { GrantsService } from '../auth/grants.service.js';
-import { hashSecret } from '../auth/secrets.js';
+import type { GrantsService } from '../tokens/grants.service.js';
+import { hashSecret } from '../clients/secrets.js';
 import type { TidemarkDataSource } from '../database/tidemark-data-source.js';
-import { errors } from './library.js';
+import { errors } from './oidc-provider.js';
 
 /** $7 in seconds */
 const UPSERT = `
@@ -54,7 +54,7 @@ export class StateAdapter implements Adapter {
     // A login and what somebody is at outlive the grants that they lead to.
     const grant = ['Session', 'Interaction'].includes(this.model) ? undefined : grantId;
     try {
-      await this.dataSource.read(UPSERT, [
+      await this.dataSource.execute(UPSERT, [
         this.model,
         toId(name),
         payload,
@@ -71,12 +71,12 @@ export class StateAdapter implements Adapter {
   }
 
   async find(name: string): Promise<AdapterPayload | undefined> {
-    const [row] = await this.dataSource.read<Row>(FIND, [this.model, toId(name)]);
+    const [row] = await this.dataSource.execute<Row>(FIND, [this.model, toId(name)]);
     return row && { ...toPayload(row), jti: name };
   }
 
   async findByUid(uid: string): Promise<AdapterPayload | undefined> {
-    const [row] = await this.dataSource.read<Row>(FIND_BY_UID, [this.model, uid]);
+    const [row] = await this.dataSource.execute<Row>(FIND_BY_UID, [this.model, uid]);
     return row && toPayload(row);
   }
 
@@ -91,7 +91,7 @@ export class StateAdapter implements Adapter {
    * @throws InvalidGrant
    */
   async consume(name: string): Promise<void> {
-    const consumed = await this.dataSource.read(CONSUME, [this.model, toId(name)]);
+    const consumed = await this.dataSource.execute(CONSUME, [this.model, toId(name)]);
     if (consumed.length > 0) return;
     const grantId = (await this.find(name))?.grantId;
     if (grantId !== undefined) await this.grants.remove(grantId);
@@ -99,14 +99,14 @@ export class StateAdapter implements Adapter {
   }
 
   async destroy(name: string): Promise<void> {
-    await this.dataSource.read('DELETE FROM oauth_states WHERE model = $1 AND id = $2', [
+    await this.dataSource.execute('DELETE FROM oauth_states WHERE model = $1 AND id = $2', [
       this.model,
       toId(name),
     ]);
   }
 
   async revokeByGrantId(grantId: string): Promise<void> {
-    await this.dataSource.read('DELETE FROM oauth_states WHERE model = $1 AND grant_id = $2', [
+    await this.dataSource.execute('DELETE FROM oauth_states WHERE model = $1 AND grant_id = $2', [
       this.model,
       grantId,
     ]);
@@ -115,7 +115,7 @@ export class StateAdapter implements Adapter {
   private async removeExpired(): Promise<void> {
     if (performance.now() < removedAt + REMOVAL_INTERVAL) return;
     removedAt = performance.now();
-    for (const sql of EXPIRED) await this.dataSource.read(sql, []);
+    for (const sql of EXPIRED) await this.dataSource.execute(sql, []);
     await this.grants.removeExpired();
   }
 }

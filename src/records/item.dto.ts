@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { config } from '../config.js';
-import type { JsonObject } from '../common/validation.js';
+import type { JsonObject } from '../api/rules.js';
 import { type Status, STATUSES, type SyncRecord } from './record.entity.js';
 import { assetOf, itemTypeOf } from './resource-type.js';
 
@@ -78,7 +78,7 @@ export function itemBodyOf(record: SyncRecord): ItemBody {
   return {
     [itemType]: {
       id: record.itemId,
-      user_id: record.ownerId,
+      user_id: record.userId,
       url: itemUrl(assetOf(itemType), record.itemId),
       record_id: record.id,
       resource_type: record.resourceType,

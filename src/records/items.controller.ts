@@ -7,10 +7,10 @@ import {
   ApiTags,
   getSchemaPath,
 } from '@nestjs/swagger';
-import { Access, CurrentCaller } from '../auth/access.decorator.js';
-import type { Caller } from '../auth/caller.js';
-import { notFound } from '../common/api-error.js';
-import { ApiErrors } from '../common/api-errors.decorator.js';
+import { Access, CurrentCaller } from '../access/access.decorator.js';
+import type { Caller } from '../access/caller.js';
+import { notFound } from '../http/api-error.js';
+import { ApiErrors } from '../api/errors.decorator.js';
 import { Item, type ItemBody, itemBodyOf } from './item.dto.js';
 import { RecordsService } from './records.service.js';
 import { assetOf, itemTypeOf } from './resource-type.js';

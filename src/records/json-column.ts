@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { JsonObject } from '../common/validation.js';
+import type { JsonObject } from '../api/rules.js';
 
 /**
  * The value of a JSON column. TypeORM asks values that have `equals` whether they have changed; its own comparison of

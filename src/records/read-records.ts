@@ -20,7 +20,7 @@ const BODY = `
 
 export interface StoredRecord {
   id: string;
-  ownerId: number;
+  userId: number;
   itemId: number;
   updatedAt: Date;
   /** JSON text. */
@@ -29,7 +29,7 @@ export interface StoredRecord {
 
 /** $1 ids */
 export const READ_RECORDS = `
-  SELECT r.id, r.owner_id AS "ownerId", r.item_id::float8 AS "itemId", r.updated_at AS "updatedAt", ${BODY} AS body
+  SELECT r.id, r.user_id AS "userId", r.item_id::float8 AS "itemId", r.updated_at AS "updatedAt", ${BODY} AS body
   FROM records r
   WHERE r.id = ANY ($1)`;
 

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, ValidateBy } from 'class-validator';
-import { PageBody, PageQuery } from '../common/page.dto.js';
-import { IsJsonObject, IsOptionalField, IsText, type JsonObject } from '../common/validation.js';
+import { PageBody, PageQuery } from '../api/page.dto.js';
+import { IsJsonObject, IsOptionalField, IsText, type JsonObject } from '../api/rules.js';
 import { type Status, STATUSES, type SyncRecord } from './record.entity.js';
 import { isResourceType } from './resource-type.js';
 

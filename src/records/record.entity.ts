@@ -1,5 +1,5 @@
 import { Column, Entity, ForeignKey, Index, PrimaryColumn, Unique, VirtualColumn } from 'typeorm';
-import { Developer } from '../auth/developer.entity.js';
+import { Developer } from '../developers/developer.entity.js';
 import { bigint } from '../database/bigint.js';
 import { JsonColumn } from './json-column.js';
 
@@ -16,12 +16,12 @@ export const etagOf = (updatedAt: Date) => `"${updatedAt.getTime().toString(36)}
  * and `remove` on whole entities: those are the calls of which a TypeORM subscriber hears everything.
  */
 @Entity('records')
-@Unique(RECORD_KEY, ['ownerId', 'resourceType', 'resourceKey'])
+@Unique(RECORD_KEY, ['userId', 'resourceType', 'resourceKey'])
 export class SyncRecord {
-  /** `developers.id` of the owner; first in every key, so that a library stays together when tables are split. */
-  @PrimaryColumn('integer', { name: 'owner_id' })
+  /** The owner; first in every key, so that a library stays together when tables are split. */
+  @PrimaryColumn('integer', { name: 'user_id' })
   @ForeignKey(() => Developer, { name: 'records_owner' })
-  ownerId: number;
+  userId: number;
 
   /** The feed's name for this record, in order of creation. Set by the subscriber that announces the creation. */
   @PrimaryColumn('bigint', { name: 'item_id', transformer: bigint })
@@ -65,7 +65,7 @@ export class SyncRecord {
   @VirtualColumn({
     type: 'boolean',
     query: (record) =>
-      `SELECT EXISTS (SELECT FROM shares s WHERE s.owner_id = ${record}.owner_id AND s.item_id = ${record}.item_id)`,
+      `SELECT EXISTS (SELECT FROM shares s WHERE s.user_id = ${record}.user_id AND s.item_id = ${record}.item_id)`,
   })
   isShared: boolean;
 

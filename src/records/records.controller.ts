@@ -24,20 +24,15 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Access, CurrentCaller } from '../auth/access.decorator.js';
-import { Caller } from '../auth/caller.js';
-import { ApiError, invalidRequest } from '../common/api-error.js';
-import {
-  ApiErrors,
-  ApiRecordId,
-  documentHeaders,
-  INVALID_ID,
-  NO_RECORD,
-} from '../common/api-errors.decorator.js';
+import { Access, CurrentCaller } from '../access/access.decorator.js';
+import { Caller } from '../access/caller.js';
+import { ApiError, invalidRequest } from '../http/api-error.js';
+import { ApiErrors, documentHeaders } from '../api/errors.decorator.js';
+import { ApiRecordId, NO_RECORD } from './record-id.js';
 import { config } from '../config.js';
-import { isNotModified } from '../common/etag.js';
-import { JSON_TYPE } from '../common/json-body.js';
-import { ParseUuid } from '../common/parse-uuid.pipe.js';
+import { isNotModified } from '../http/etag.js';
+import { JSON_TYPE } from '../http/json-body.js';
+import { INVALID_ID, ParseUuid } from '../api/params.js';
 import {
   CREATE_EXAMPLES,
   CreateRecordDto,

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { AuthModule } from '../auth/auth.module.js';
+import { DevelopersModule } from '../developers/developers.module.js';
+import { FeedClockModule } from '../feed-clock/feed-clock.module.js';
 import { ItemsController } from './items.controller.js';
 import { SyncRecord } from './record.entity.js';
 import { RecordsController } from './records.controller.js';
@@ -9,9 +10,9 @@ import { SharesController } from './shares.controller.js';
 import { SharesService } from './shares.service.js';
 import { RecordsService } from './records.service.js';
 
-/** The records API: what services write. Knows nothing of the feed. */
+/** The records API: what services write. The subscriber of sync-feed writes the events of its changes. */
 @Module({
-  imports: [TypeOrmModule.forFeature([SyncRecord, Share]), AuthModule],
+  imports: [TypeOrmModule.forFeature([SyncRecord, Share]), DevelopersModule, FeedClockModule],
   controllers: [RecordsController, SharesController, ItemsController],
   providers: [RecordsService, SharesService],
   exports: [RecordsService],

@@ -2,19 +2,21 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, type QueryDeepPartialEntity, QueryFailedError, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import type { Caller } from '../auth/caller.js';
-import { DevelopersService } from '../auth/developers.service.js';
-import { ApiError, forbidden, notFound } from '../common/api-error.js';
-import { assertIfMatch } from '../common/etag.js';
-import { batched } from '../database/batched.js';
+import type { Caller } from '../access/caller.js';
+import { DevelopersService } from '../developers/developers.service.js';
+import { ApiError, forbidden, notFound } from '../http/api-error.js';
+import { assertIfMatch } from '../http/etag.js';
+import { FeedClock } from '../feed-clock/feed-clock.js';
+import { coalesce } from '../database/coalesce.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { JsonColumn } from './json-column.js';
 import { READ_RECORDS, readPage, type StoredPage, type StoredRecord } from './read-records.js';
 import type { CreateRecordDto, RecordsQuery, UpdateRecordDto } from './record.dto.js';
 import { etagOf, RECORD_KEY, SyncRecord } from './record.entity.js';
+import { updateWhole } from './update-whole.js';
 import { Share } from './share.entity.js';
 
-type RecordKey = Pick<SyncRecord, 'ownerId' | 'itemId'>;
+type RecordKey = Pick<SyncRecord, 'userId' | 'itemId'>;
 
 /**
  * The records API, and the only writer of `records`. Every write is one transaction that takes the owner's lock
@@ -23,12 +25,13 @@ type RecordKey = Pick<SyncRecord, 'ownerId' | 'itemId'>;
 @Injectable()
 export class RecordsService {
   /** A record may have a megabyte: not too many at once. */
-  private readonly stored = batched<string, StoredRecord | undefined>((ids) => this.readRecords(ids), 32);
+  private readonly stored = coalesce<string, StoredRecord | undefined>((ids) => this.readRecords(ids), 32);
 
   constructor(
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
     @InjectRepository(SyncRecord) private readonly records: Repository<SyncRecord>,
     private readonly developers: DevelopersService,
+    private readonly feedClock: FeedClock,
   ) {}
 
   /** @returns the JSON text of a `RecordPageBody` */
@@ -40,10 +43,10 @@ export class RecordsService {
       owner = await this.developers.find(developerId);
       if (!owner) return pageOf(query, { total: 0, records: null });
     }
-    const filters = Object.entries({ owner_id: owner?.id, resource_type: resourceType, status }).filter(
+    const filters = Object.entries({ user_id: owner?.userId, resource_type: resourceType, status }).filter(
       ([, value]) => value !== undefined,
     );
-    const [stored] = await this.dataSource.read<StoredPage>(readPage(filters.map(([column]) => column)), [
+    const [stored] = await this.dataSource.execute<StoredPage>(readPage(filters.map(([column]) => column)), [
       limit,
       (page - 1) * limit,
       ...filters.map(([, value]) => value),
@@ -80,7 +83,7 @@ export class RecordsService {
     const owner = await this.developers.findOrCreate(dto.developerId);
     // Not `create()`, which copies `data` and loses a member called __proto__ on the way.
     const record = Object.assign(new SyncRecord(), {
-      ownerId: owner.id,
+      userId: owner.userId,
       id: uuidv7(),
       developerId: dto.developerId,
       resourceType: dto.resourceType,
@@ -91,7 +94,7 @@ export class RecordsService {
       lastSyncedAt: null,
     } satisfies Partial<SyncRecord>);
     try {
-      await this.developers.exclusively(owner.id, (manager) =>
+      await this.feedClock.withFeedLock(owner.userId, (manager) =>
         manager.insert(SyncRecord, record as QueryDeepPartialEntity<SyncRecord>),
       );
     } catch (error) {
@@ -121,15 +124,7 @@ export class RecordsService {
         changes.metadata.equals(record.metadata)
       )
         return record;
-      const { ownerId, itemId } = record;
-      // Not `save()`, which would read the record once more. The subscribers hear of the whole entity here, too.
-      // eslint-disable-next-line no-restricted-syntax
-      await manager.update(
-        SyncRecord,
-        { ownerId, itemId },
-        Object.assign(record, changes) as QueryDeepPartialEntity<SyncRecord>,
-      );
-      return record;
+      return updateWhole(manager, Object.assign(record, changes));
     });
   }
 
@@ -151,16 +146,16 @@ export class RecordsService {
     id: string,
     work: (manager: EntityManager, record: SyncRecord) => Promise<T>,
   ): Promise<T> {
-    const ownerId = caller.isAdmin
-      ? (await this.records.findOne({ select: { ownerId: true, itemId: true }, where: { id } }))?.ownerId
-      : caller.developer?.id;
+    const userId = caller.isAdmin
+      ? (await this.records.findOne({ select: { userId: true, itemId: true }, where: { id } }))?.userId
+      : caller.developer?.userId;
     const refuse = async (manager: EntityManager): Promise<never> => {
       this.assertOwn(caller, await manager.findOneBy(SyncRecord, { id }), `record ${id}`);
       throw notFound(`There is no record ${id}.`);
     };
-    if (ownerId === undefined) return refuse(this.records.manager);
-    return this.developers.exclusively(ownerId, async (manager) => {
-      const record = await manager.findOneBy(SyncRecord, { ownerId, id });
+    if (userId === undefined) return refuse(this.records.manager);
+    return this.feedClock.withFeedLock(userId, async (manager) => {
+      const record = await manager.findOneBy(SyncRecord, { userId, id });
       return work(manager, record ?? (await refuse(manager)));
     });
   }
@@ -174,22 +169,22 @@ export class RecordsService {
    */
   async assertReadable<T extends RecordKey>(
     manager: EntityManager,
-    developerId: number | undefined,
+    readerUserId: number | undefined,
     record: T | null | undefined,
     name: string,
   ): Promise<T> {
     if (!record) throw notFound(`There is no ${name}.`);
-    const { ownerId, itemId } = record;
-    if (developerId === ownerId) return record;
-    if (developerId !== undefined && (await manager.existsBy(Share, { ownerId, itemId, developerId })))
+    const { userId, itemId } = record;
+    if (readerUserId === userId) return record;
+    if (readerUserId !== undefined && (await manager.existsBy(Share, { userId, itemId, readerUserId })))
       return record;
     // A deletion takes the shares along: one that commits between the two looks must not pass for a missing right.
-    if (!(await manager.existsBy(SyncRecord, { ownerId, itemId }))) throw notFound(`There is no ${name}.`);
+    if (!(await manager.existsBy(SyncRecord, { userId, itemId }))) throw notFound(`There is no ${name}.`);
     throw forbidden(`You have no access to ${name}.`);
   }
 
   private async readRecords(ids: readonly string[]): Promise<(StoredRecord | undefined)[]> {
-    const rows = await this.dataSource.read<StoredRecord>(READ_RECORDS, [ids]);
+    const rows = await this.dataSource.execute<StoredRecord>(READ_RECORDS, [ids]);
     const records = new Map(rows.map((row) => [row.id, row]));
     return ids.map((id) => records.get(id));
   }
@@ -200,12 +195,12 @@ export class RecordsService {
     name: string,
   ): Promise<T> {
     if (caller.isAdmin && record) return record;
-    return this.assertReadable(this.dataSource.manager, caller.developer?.id, record, name);
+    return this.assertReadable(this.dataSource.manager, caller.developer?.userId, record, name);
   }
 
   private assertOwn(caller: Caller, record: SyncRecord | null, name: string): SyncRecord {
     if (!record) throw notFound(`There is no ${name}.`);
-    if (caller.isAdmin || record.ownerId === caller.developer?.id) return record;
+    if (caller.isAdmin || record.userId === caller.developer?.userId) return record;
     throw forbidden(`The ${name} belongs to another developer.`);
   }
 }

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { PageBody } from '../common/page.dto.js';
+import { PageBody } from '../api/page.dto.js';
 
 /** A developer who may read a record. */
 export class ShareBody {

@@ -1,12 +1,13 @@
 import { applyDecorators, Controller, Delete, Get, HttpCode, Param, Put, Query } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import { Access, CurrentCaller } from '../auth/access.decorator.js';
-import type { Caller } from '../auth/caller.js';
-import { notFound } from '../common/api-error.js';
-import { ApiErrors, ApiRecordId, INVALID_ID, NO_RECORD } from '../common/api-errors.decorator.js';
-import { PageQuery } from '../common/page.dto.js';
-import { ParseText } from '../common/parse-text.pipe.js';
-import { ParseUuid } from '../common/parse-uuid.pipe.js';
+import { Access, CurrentCaller } from '../access/access.decorator.js';
+import type { Caller } from '../access/caller.js';
+import { notFound } from '../http/api-error.js';
+import { ApiErrors } from '../api/errors.decorator.js';
+import { ApiRecordId, NO_RECORD } from './record-id.js';
+import { PageQuery } from '../api/page.dto.js';
+import { ParseText } from '../api/params.js';
+import { INVALID_ID, ParseUuid } from '../api/params.js';
 import { SharePageBody } from './share.dto.js';
 import { SharesService } from './shares.service.js';
 

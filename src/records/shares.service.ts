@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import type { Caller } from '../auth/caller.js';
-import { DevelopersService } from '../auth/developers.service.js';
-import { invalidRequest, notFound } from '../common/api-error.js';
-import type { PageQuery } from '../common/page.dto.js';
+import type { Caller } from '../access/caller.js';
+import { DevelopersService } from '../developers/developers.service.js';
+import { invalidRequest, notFound } from '../http/api-error.js';
+import type { PageQuery } from '../api/page.dto.js';
 import { RecordsService } from './records.service.js';
 import type { SharePageBody } from './share.dto.js';
 import { Share } from './share.entity.js';
@@ -23,10 +23,11 @@ export class SharesService {
     const grantee = caller.isAdmin
       ? await this.developers.findOrCreate(developerId)
       : await this.developers.find(developerId);
-    await this.records.withRecord(caller, recordId, async (manager, { ownerId, itemId }) => {
+    await this.records.withRecord(caller, recordId, async (manager, { userId, itemId }) => {
       if (!grantee) throw notFound(`There is no developer ${developerId}.`);
-      if (grantee.id === ownerId) throw invalidRequest('A record cannot be shared with its own developer.');
-      const key = { ownerId, itemId, developerId: grantee.id };
+      if (grantee.userId === userId)
+        throw invalidRequest('A record cannot be shared with its own developer.');
+      const key = { userId, itemId, readerUserId: grantee.userId };
       if (await manager.existsBy(Share, key)) return;
       await manager.insert(Share, { ...key, createdAt: new Date() });
     });
@@ -39,9 +40,9 @@ export class SharesService {
    */
   async revoke(caller: Caller, recordId: string, developerId: string): Promise<void> {
     const grantee = await this.developers.find(developerId);
-    await this.records.withRecord(caller, recordId, async (manager, { ownerId, itemId }) => {
+    await this.records.withRecord(caller, recordId, async (manager, { userId, itemId }) => {
       if (!grantee) throw notFound(`There is no developer ${developerId}.`);
-      const share = await manager.findOneBy(Share, { ownerId, itemId, developerId: grantee.id });
+      const share = await manager.findOneBy(Share, { userId, itemId, readerUserId: grantee.userId });
       if (share) await manager.remove(Share, share);
     });
   }
@@ -50,14 +51,14 @@ export class SharesService {
   async list(caller: Caller, recordId: string, { limit, page }: PageQuery): Promise<SharePageBody> {
     const record = await this.records.getOwn(caller, recordId);
     const [shares, total] = await this.dataSource.manager.findAndCount(Share, {
-      where: { ownerId: record.ownerId, itemId: record.itemId },
-      relations: { developer: true },
-      order: { developerId: 'ASC' },
+      where: { userId: record.userId, itemId: record.itemId },
+      relations: { reader: true },
+      order: { readerUserId: 'ASC' },
       take: limit,
       skip: (page - 1) * limit,
     });
-    const data = shares.map(({ developer, createdAt }) => ({
-      developerId: developer.developerId,
+    const data = shares.map(({ reader, createdAt }) => ({
+      developerId: reader.developerId,
       createdAt: createdAt.toISOString(),
     }));
     return { total, page, limit, data };

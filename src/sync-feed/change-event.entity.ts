@@ -11,7 +11,7 @@ export const IS_END = "action IN ('deleted', 'removed')";
  * SQL: is this a change of a pin, and not of an item? An item that its owner has pinned is both in one feed, and the
  * two come and go by themselves; what is in a feed of somebody else's is there because it is pinned.
  */
-export const IS_OF_PIN = '(collection_id IS NOT NULL OR feed_id <> item_user_id)';
+export const IS_OF_PIN = '(collection_id IS NOT NULL OR user_id <> item_user_id)';
 
 /**
  * One change in one developer's feed. Nothing of it ever changes, except that it is superseded. The primary key is the
@@ -20,14 +20,14 @@ export const IS_OF_PIN = '(collection_id IS NOT NULL OR feed_id <> item_user_id)
  * among many millions, the changes of one feed lie in the table between those of all others, each in a block of its own.
  */
 @Entity('change_events')
-@Index('change_events_of_item', ['feedId', 'itemId', 'datetime'])
+@Index('change_events_of_item', ['userId', 'itemId', 'datetime'])
 // The library as it is, in the order of its latest changes, and what is not in it any more.
 @Index('change_events_alive', { synchronize: false })
-@Index('change_events_ended', ['feedId', 'datetime'], { where: IS_END })
+@Index('change_events_ended', ['userId', 'datetime'], { where: IS_END })
 export class ChangeEvent {
-  /** `developers.id` of the developer whose feed this is in. */
-  @PrimaryColumn('integer', { name: 'feed_id' })
-  feedId: number;
+  /** The feed that this is in. */
+  @PrimaryColumn('integer', { name: 'user_id' })
+  userId: number;
 
   /** The tick of the feed clock that this change took. */
   @PrimaryColumn({ type: 'timestamptz', precision: 3 })
@@ -46,7 +46,7 @@ export class ChangeEvent {
   @Column('bigint', { name: 'item_id' })
   itemId: number;
 
-  /** `developers.id` of the item's owner. */
+  /** Owner of the item. */
   @Column('integer', { name: 'item_user_id' })
   itemUserId: number;
 

@@ -1,4 +1,5 @@
 import { iso } from '../database/iso.js';
+import { feedOf } from '../feed-clock/feed-clock.js';
 import { IS_END, IS_OF_PIN } from './change-event.entity.js';
 
 /** An item as the answer shows it, in the order of `SyncItemBody`. No value needs escaping: types are plain words. */
@@ -7,15 +8,15 @@ const ITEM = `
     || ',"item_url":"' || $6 || '/api/v1/' || asset || '/' || item_id || '.json","action":"' || action
     || '","datetime":"' || ${iso('datetime')}
     || '","collection":' || CASE WHEN action NOT IN ('added', 'removed') THEN 'null' ELSE
-      '{"id":' || feed_id || ',"type":"pinned","name":"pinned","url":"' || $6 || '/api/v1/collections/'
-      || feed_id || '.json"}' END || '}'`;
+      '{"id":' || f.user_id || ',"type":"pinned","name":"pinned","url":"' || $6 || '/api/v1/collections/'
+      || f.user_id || '.json"}' END || '}'`;
 
 /** What `chunkOf` needs of a change: the indexes have it all, so that no page reads the table. */
-const COLUMNS = 'feed_id, datetime, action, item_type, asset, item_id, item_user_id, collection_id';
+const COLUMNS = 'user_id, datetime, action, item_type, asset, item_id, item_user_id, collection_id';
 
 /** The changes that a request is about, and that the chunks before have not read. */
 const IN_RANGE = `
-  feed_id = d.id AND datetime > $2 AND datetime <= $5 AND ($3::text[] IS NULL OR asset = ANY ($3))
+  user_id = f.user_id AND datetime > $2 AND datetime <= $5 AND ($3::text[] IS NULL OR asset = ANY ($3))
   ORDER BY datetime
   LIMIT $4::int + 1`;
 
@@ -33,15 +34,14 @@ const IN_RANGE = `
  */
 const chunkOf = (changes: string) => `
   SELECT
-    feed_clock AS clock,
+    f.clock,
     (count(*) FILTER (WHERE n <= $4 AND is_told))::int AS count,
     max(datetime) FILTER (WHERE n <= $4) AS last,
     string_agg(${ITEM}, ',' ORDER BY n) FILTER (WHERE n <= $4 AND is_told) AS items,
     coalesce(bool_or(n > $4), false) AS "hasMore"
-  FROM developers d
+  FROM (${feedOf('$1')}) f
   LEFT JOIN LATERAL (${changes}) e ON true
-  WHERE d.id = $1
-  GROUP BY d.id`;
+  GROUP BY f.user_id, f.clock`;
 
 /** Every change. */
 export const READ_CHANGES = chunkOf(`
@@ -64,12 +64,12 @@ export const READ_CHANGES = chunkOf(`
  * $7 since of the request
  */
 export const READ_LATEST_CHANGES = chunkOf(`
-  SELECT n, feed_id, datetime, item_type, asset, item_id, item_user_id,
+  SELECT n, e.user_id, datetime, item_type, asset, item_id, item_user_id,
     CASE WHEN action <> 'updated' OR is_known THEN action WHEN ${IS_OF_PIN} THEN 'added' ELSE 'created' END AS action,
     is_known OR NOT (${IS_END}) AS is_told
   FROM (
     SELECT coalesce((
-      SELECT true FROM change_events WHERE feed_id = d.id AND datetime <= $7 ORDER BY datetime LIMIT 1
+      SELECT true FROM change_events WHERE user_id = f.user_id AND datetime <= $7 ORDER BY datetime LIMIT 1
     ), false) AS has_past
     OFFSET 0
   ) p
@@ -83,13 +83,13 @@ export const READ_LATEST_CHANGES = chunkOf(`
       (
         SELECT e.*
         FROM (
-          SELECT * FROM change_events WHERE d.feed_clock > $5 AND feed_id = d.id AND datetime > $5
+          SELECT * FROM change_events WHERE f.clock > $5 AND user_id = f.user_id AND datetime > $5
           ORDER BY datetime
           OFFSET 0
         ) later
         CROSS JOIN LATERAL (
           SELECT ${COLUMNS} FROM change_events
-          WHERE feed_id = d.id AND item_id = later.item_id AND superseded_at = later.datetime AND NOT (${IS_END})
+          WHERE user_id = f.user_id AND item_id = later.item_id AND superseded_at = later.datetime AND NOT (${IS_END})
             AND datetime > $2 AND datetime <= $5 AND ($3::text[] IS NULL OR asset = ANY ($3))
           OFFSET 0
         ) e
@@ -101,11 +101,8 @@ export const READ_LATEST_CHANGES = chunkOf(`
   CROSS JOIN LATERAL (
     SELECT CASE WHEN has_past THEN coalesce((
       SELECT true FROM change_events
-      WHERE feed_id = d.id AND item_id = e.item_id AND datetime <= $7 AND superseded_at > $7 AND NOT (${IS_END})
-        AND ${IS_OF_PIN} = (e.collection_id IS NOT NULL OR e.feed_id <> e.item_user_id)
+      WHERE user_id = f.user_id AND item_id = e.item_id AND datetime <= $7 AND superseded_at > $7 AND NOT (${IS_END})
+        AND ${IS_OF_PIN} = (e.collection_id IS NOT NULL OR e.user_id <> e.item_user_id)
       LIMIT 1
     ), false) ELSE false END AS is_known
   ) k`);
-
-/** The clocks of feeds. $1 ids of developers */
-export const READ_CLOCKS = 'SELECT id, feed_clock AS clock FROM developers WHERE id = ANY ($1)';

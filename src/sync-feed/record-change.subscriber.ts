@@ -1,48 +1,76 @@
-import {
-  type EntityManager,
-  type EntitySubscriberInterface,
-  EventSubscriber,
-  type InsertEvent,
-  type RemoveEvent,
-  type UpdateEvent,
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import type {
+  DataSource,
+  EntityManager,
+  EntitySubscriberInterface,
+  InsertEvent,
+  RemoveEvent,
+  UpdateEvent,
 } from 'typeorm';
 import { SyncRecord } from '../records/record.entity.js';
 import { assetOf, itemTypeOf } from '../records/resource-type.js';
-import { appendChangeEvent } from './append-change-event.js';
 import type { Action } from './change-event.entity.js';
+import { FeedWriter } from './feed-writer.js';
+
+/** Work of another room in the transaction that changes or removes a record, before the event of that change. */
+export type RecordChangeHook = (
+  manager: EntityManager,
+  action: 'updated' | 'deleted',
+  record: SyncRecord,
+) => Promise<void>;
 
 /**
- * Announces every change of a record in its owner's feed, in the transaction that makes it: both happen or neither.
- * It works in the `before` hooks, so that the record carries the datetime of its own event.
+ * Writes every change of a record into its owner's feed, in the transaction of the change: both happen or neither. It
+ * works in the `before` hooks, so that the record carries the tick of its own event.
+ *
+ * The only subscriber of records: TypeORM runs equal hooks of several subscribers at the same time, and a connection
+ * can do one thing at a time. Other rooms register with `precede` and run one after the other.
  */
-@EventSubscriber()
+@Injectable()
 export class RecordChangeSubscriber implements EntitySubscriberInterface<SyncRecord> {
+  private readonly hooks: RecordChangeHook[] = [];
+
+  constructor(
+    @InjectDataSource() dataSource: DataSource,
+    private readonly feed: FeedWriter,
+  ) {
+    dataSource.subscribers.push(this);
+  }
+
+  /** Registers a hook. Hooks run in the order of registration. Call it at start, before the first change. */
+  precede(hook: RecordChangeHook): void {
+    this.hooks.push(hook);
+  }
+
   listenTo() {
     return SyncRecord;
   }
 
-  beforeInsert({ manager, entity }: InsertEvent<SyncRecord>) {
+  beforeInsert({ manager, entity }: InsertEvent<SyncRecord>): Promise<void> {
     return this.announce(manager, 'created', entity);
   }
 
-  beforeUpdate({ manager, entity }: UpdateEvent<SyncRecord>) {
-    return this.announce(manager, 'updated', entity as SyncRecord);
+  async beforeUpdate({ manager, entity }: UpdateEvent<SyncRecord>): Promise<void> {
+    const record = entity as SyncRecord;
+    for (const hook of this.hooks) await hook(manager, 'updated', record);
+    await this.announce(manager, 'updated', record);
   }
 
-  /** After, so that what else the end of a record brings about comes before it in the feed. */
-  afterRemove({ manager, databaseEntity }: RemoveEvent<SyncRecord>) {
-    return this.announce(manager, 'deleted', databaseEntity);
+  async beforeRemove({ manager, databaseEntity }: RemoveEvent<SyncRecord>): Promise<void> {
+    for (const hook of this.hooks) await hook(manager, 'deleted', databaseEntity);
+    await this.announce(manager, 'deleted', databaseEntity);
   }
 
   private async announce(manager: EntityManager, action: Action, record: SyncRecord): Promise<void> {
     const itemType = itemTypeOf(record.resourceType);
-    const { datetime, itemId } = await appendChangeEvent(manager, {
-      feedId: record.ownerId,
+    const { datetime, itemId } = await this.feed.append(manager, {
+      userId: record.userId,
       action,
       itemType,
       asset: assetOf(itemType),
       itemId: record.itemId,
-      itemUserId: record.ownerId,
+      itemUserId: record.userId,
     });
     record.itemId = itemId;
     record.stamp(datetime);

@@ -1,4 +1,4 @@
-import { ApiError, missingParameter } from '../common/api-error.js';
+import { ApiError, missingParameter } from '../http/api-error.js';
 
 // RFC 3339, section 5.6. A space where the sign of the offset belongs is a `+` that nobody escaped.
 const SINCE =

@@ -2,14 +2,16 @@ import { Controller, Get, Query, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
-import { Access, CurrentCaller } from '../auth/access.decorator.js';
-import type { Caller } from '../auth/caller.js';
-import { invalidRequest, missingParameter, notFound } from '../common/api-error.js';
-import { ApiErrors, documentHeaders } from '../common/api-errors.decorator.js';
-import { isNotModified } from '../common/etag.js';
-import { JSON_TYPE } from '../common/json-body.js';
+import { Access, CurrentCaller } from '../access/access.decorator.js';
+import type { Caller } from '../access/caller.js';
+import { invalidRequest, missingParameter, notFound } from '../http/api-error.js';
+import { ApiErrors, documentHeaders } from '../api/errors.decorator.js';
+import { isNotModified } from '../http/etag.js';
+import { JSON_TYPE } from '../http/json-body.js';
 import { invalidSince } from './since.js';
-import { SYNC_EXAMPLE, SyncBody, SyncQuery } from './sync-feed.dto.js';
+import { SYNC_EXAMPLE } from './sync-example.js';
+import { SyncBody } from './sync-feed.dto.js';
+import { SyncQuery } from './sync-query.js';
 import { SYNC_PATH, SyncFeedService } from './sync-feed.service.js';
 
 @ApiTags('Sync feed')

@@ -1,12 +1,15 @@
 import { Module } from '@nestjs/common';
-import { AuthModule } from '../auth/auth.module.js';
+import { DevelopersModule } from '../developers/developers.module.js';
+import { FeedWriter } from './feed-writer.js';
+import { RecordChangeSubscriber } from './record-change.subscriber.js';
 import { SyncFeedController } from './sync-feed.controller.js';
 import { SyncFeedService } from './sync-feed.service.js';
 
-/** The feed: what clients poll. `RecordChangeSubscriber` writes it (registered in ormconfig.ts); this reads it. */
+/** The feed that clients poll: RecordChangeSubscriber writes it, SyncFeedService reads it. */
 @Module({
-  imports: [AuthModule],
+  imports: [DevelopersModule],
   controllers: [SyncFeedController],
-  providers: [SyncFeedService],
+  providers: [FeedWriter, RecordChangeSubscriber, SyncFeedService],
+  exports: [FeedWriter, RecordChangeSubscriber],
 })
 export class SyncFeedModule {}

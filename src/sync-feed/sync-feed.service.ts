@@ -2,15 +2,18 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { hash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { Caller } from '../auth/caller.js';
-import { type DeveloperIdentity, DevelopersService } from '../auth/developers.service.js';
-import { missingParameter, notFound } from '../common/api-error.js';
+import type { Caller } from '../access/caller.js';
+import type { DeveloperIdentity } from '../access/caller.js';
+import { DevelopersService } from '../developers/developers.service.js';
+import { missingParameter, notFound } from '../http/api-error.js';
 import { config } from '../config.js';
-import { batched } from '../database/batched.js';
+import { coalesce } from '../database/coalesce.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
-import { READ_CHANGES, READ_CLOCKS, READ_LATEST_CHANGES } from './read-changes.js';
+import { READ_CLOCKS } from '../feed-clock/feed-clock.js';
+import { READ_CHANGES, READ_LATEST_CHANGES } from './read-changes.js';
 import { cursorOf, parseSince } from './since.js';
-import { ALL_ASSETS, type SyncMetaBody, type SyncQuery } from './sync-feed.dto.js';
+import type { SyncMetaBody } from './sync-feed.dto.js';
+import { ALL_ASSETS, type SyncQuery } from './sync-query.js';
 
 export const SYNC_PATH = 'api/v1/sync.json';
 
@@ -44,7 +47,7 @@ interface FeedRequest {
 }
 
 interface ClockRequest {
-  feedId: number;
+  userId: number;
   /** What the client has already, in ms since 1970. */
   since: number;
   /** Only the clock of the primary will do. */
@@ -62,7 +65,7 @@ export interface SyncAnswer {
 @Injectable()
 export class SyncFeedService {
   /** Clocks of feeds: an idle poll costs a share of a round trip. */
-  private readonly clocks = batched<ClockRequest, Date | undefined>((requests) => this.readClocks(requests));
+  private readonly clocks = coalesce<ClockRequest, Date | undefined>((requests) => this.readClocks(requests));
 
   constructor(
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
@@ -74,12 +77,12 @@ export class SyncFeedService {
     const since = parseSince(query.since);
     const feed = await this.findFeed(caller, query.developerId);
     const until = await this.clocks.load({
-      feedId: feed.id,
+      userId: feed.userId,
       since,
       // An application may have just been told of a change that a replica has not got.
       isFresh: caller.client !== undefined,
     });
-    if (!until) throw new Error(`developer ${feed.id} has no row`);
+    if (!until) throw new Error(`developer ${feed.userId} has no row`);
     const { client } = caller;
     // A cursor belongs to a set of assets: what follows says which, whatever the setting of the client is by then.
     const assets = query.assets ?? (client && (client.defaultAssets?.join(',') ?? ALL_ASSETS));
@@ -92,7 +95,7 @@ export class SyncFeedService {
       until,
     };
     return {
-      etag: etagOf(feed.id, until, query.assets === undefined ? assets : undefined),
+      etag: etagOf(feed.userId, until, query.assets === undefined ? assets : undefined),
       body: async () => {
         const first = since < until.getTime() ? await this.readChunk(request, since, request.limit) : NOTHING;
         const end = (last: Chunk, count: number) =>
@@ -117,14 +120,14 @@ export class SyncFeedService {
 
   /** A replica may be behind, but not behind the client: a cursor never goes back. */
   private async readClocks(requests: readonly ClockRequest[]): Promise<(Date | undefined)[]> {
-    const clocksOf = (rows: { id: number; clock: Date }[]) => {
-      const clocks = new Map(rows.map(({ id, clock }) => [id, clock]));
-      return requests.map(({ feedId }) => clocks.get(feedId));
+    const clocksOf = (rows: { user_id: number; clock: Date }[]) => {
+      const clocks = new Map(rows.map(({ user_id, clock }) => [user_id, clock]));
+      return requests.map(({ userId }) => clocks.get(userId));
     };
-    const parameters = [requests.map(({ feedId }) => feedId)];
+    const parameters = [requests.map(({ userId }) => userId)];
     if (requests.some(({ isFresh }) => isFresh))
-      return clocksOf(await this.dataSource.read(READ_CLOCKS, parameters));
-    const rows = await this.dataSource.readFromReplica<{ id: number; clock: Date }>(
+      return clocksOf(await this.dataSource.execute(READ_CLOCKS, parameters));
+    const rows = await this.dataSource.readFromReplica<{ user_id: number; clock: Date }>(
       READ_CLOCKS,
       parameters,
       (found) =>
@@ -142,7 +145,7 @@ export class SyncFeedService {
     const [chunk] = await this.dataSource.readFromReplica<(Chunk & { clock: Date }) | undefined>(
       isCompact ? READ_LATEST_CHANGES : READ_CHANGES,
       [
-        feed.id,
+        feed.userId,
         dateOf(after),
         assets ?? null,
         Math.min(CHUNK, room),
@@ -153,7 +156,7 @@ export class SyncFeedService {
       // What is in range is there when the clock is.
       ([found]) => found !== undefined && found.clock >= until,
     );
-    if (!chunk) throw new Error(`developer ${feed.id} has no row`);
+    if (!chunk) throw new Error(`developer ${feed.userId} has no row`);
     return chunk;
   }
 

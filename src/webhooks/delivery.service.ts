@@ -5,9 +5,10 @@ import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
+import { feedOf } from '../feed-clock/feed-clock.js';
 import { READ_CHANGES } from '../sync-feed/read-changes.js';
 import { cursorOf } from '../sync-feed/since.js';
-import { ALL_ASSETS } from '../sync-feed/sync-feed.dto.js';
+import { ALL_ASSETS } from '../sync-feed/sync-query.js';
 import type { Turn } from './dispatcher.service.js';
 import { isAcknowledged, type Outcome, post } from './post.js';
 import { parseRetryAfter, retryDelay } from './retry.js';
@@ -53,16 +54,16 @@ const READ_SITUATION = `
     CASE WHEN e.previous_secret_expires_at > clock_timestamp() THEN e.previous_secret END AS "previousSecret",
     e.failures,
     p.announced, p.scanned, p.scanned_assets AS "scannedAssets", p.ends_at AS "endsAt", p.attempts,
-    ${mayRead('e.client_id', 'p.developer_id')} AS "mayRead",
-    d.feed_clock AS clock,
+    ${mayRead('e.client_id', 'p.user_id')} AS "mayRead",
+    f.clock,
     CASE WHEN w.id IS NULL THEN coalesce(e.assets, c.default_assets) ELSE w.assets END AS assets,
     w.id AS "deliveryId", w.until
   FROM webhook_positions p
   JOIN webhook_endpoints e ON e.id = p.endpoint_id
   JOIN api_clients c ON c.id = e.client_id
-  JOIN developers d ON d.id = p.developer_id
+  JOIN (${feedOf('$1')}) f ON f.user_id = p.user_id
   LEFT JOIN webhook_deliveries w ON w.id = p.delivery_id
-  WHERE p.developer_id = $1 AND p.id = $2 AND p.lease = $3 AND 'sync:read' = ANY (c.scopes)`;
+  WHERE p.user_id = $1 AND p.id = $2 AND p.lease = $3 AND 'sync:read' = ANY (c.scopes)`;
 
 /**
  * The endpoint is locked before its position, as by whoever deletes it.
@@ -76,11 +77,11 @@ const BEGIN_DELIVERY = `
   position AS (
     UPDATE webhook_positions p SET delivery_id = $4
     FROM endpoint e
-    WHERE developer_id = $1 AND p.id = $2 AND lease = $3 AND delivery_id IS NULL AND endpoint_id = e.id
+    WHERE user_id = $1 AND p.id = $2 AND lease = $3 AND delivery_id IS NULL AND endpoint_id = e.id
     RETURNING endpoint_id, announced, ends_at
   )
   INSERT INTO webhook_deliveries
-    (id, endpoint_id, developer_id, kind, since, until, assets, notifications, status, created_at)
+    (id, endpoint_id, user_id, kind, since, until, assets, notifications, status, created_at)
   SELECT $4, endpoint_id, $1, CASE WHEN ends_at IS NULL THEN 'change' ELSE 'replay' END, announced, $5, $6, $7,
     'pending', clock_timestamp()
   FROM position
@@ -94,18 +95,18 @@ const BEGIN_DELIVERY = `
 const ADVANCE = `
   UPDATE webhook_positions p
   SET announced = coalesce($4, announced), scanned = $5, scanned_assets = $6, delivery_id = NULL, attempts = 0, lease = NULL,
-    due_at = CASE WHEN $5 < coalesce(ends_at, feed_clock) THEN clock_timestamp() END
-  FROM developers d
-  WHERE d.id = $1 AND p.developer_id = $1 AND p.id = $2 AND p.lease = $3`;
+    due_at = CASE WHEN $5 < coalesce(ends_at, f.clock) THEN clock_timestamp() END
+  FROM (${feedOf('$1')}) f
+  WHERE p.user_id = $1 AND p.id = $2 AND p.lease = $3`;
 
 /** $1 developer, $2 position */
-const END_REPLAY = 'DELETE FROM webhook_positions WHERE developer_id = $1 AND id = $2 AND ends_at <= scanned';
+const END_REPLAY = 'DELETE FROM webhook_positions WHERE user_id = $1 AND id = $2 AND ends_at <= scanned';
 
 /** $1 developer, $2 position, $3 lease, $4 ms */
 const POSTPONE = `
   UPDATE webhook_positions
   SET due_at = clock_timestamp() + $4 * interval '1 ms', lease = NULL, attempts = attempts + 1
-  WHERE developer_id = $1 AND id = $2 AND lease = $3`;
+  WHERE user_id = $1 AND id = $2 AND lease = $3`;
 
 /** $1 delivery, $2 id, $3 startedAt, $4 duration in ms, $5 status, $6 error, $7 answer */
 const LOG_ATTEMPT = `
@@ -174,7 +175,7 @@ export class DeliveryService {
     if (isAcknowledged(outcome)) {
       // First, so that no crash leaves an endpoint that works with the date of an old failure.
       const { failures } = situation;
-      if (failures > 0) await this.dataSource.read(NOTE_SUCCESS, [endpointId, failures]);
+      if (failures > 0) await this.dataSource.execute(NOTE_SUCCESS, [endpointId, failures]);
       await this.whileLocked(turn, async (manager) => {
         await this.log(manager, deliveryId, outcome);
         if (await this.advance(manager, turn, situation, until, until))
@@ -215,14 +216,14 @@ export class DeliveryService {
    */
   private async prepare(turn: Turn): Promise<Message | undefined> {
     // One snapshot: nothing is read for whom the developer does not let read it.
-    const found = await this.dataSource.transactionThatBeginsWith(
+    const found = await this.dataSource.transactionWithFirstStatement(
       'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ',
       (manager) => this.read(manager, turn),
     );
     if (!found) return undefined;
     const { situation, until, notifications } = found;
     if (!situation.mayRead) {
-      await this.dataSource.read(withdraw('developer_id = $1 AND id = $2 AND lease = $3'), keyOf(turn));
+      await this.dataSource.execute(withdraw('user_id = $1 AND id = $2 AND lease = $3'), keyOf(turn));
       return undefined;
     }
     if (situation.deliveryId === null && notifications.length === 0) {
@@ -231,7 +232,7 @@ export class DeliveryService {
     }
     const deliveryId = situation.deliveryId ?? uuidv7();
     if (situation.deliveryId === null) {
-      const begun = await this.dataSource.read(BEGIN_DELIVERY, [
+      const begun = await this.dataSource.execute(BEGIN_DELIVERY, [
         ...keyOf(turn),
         deliveryId,
         until,
@@ -241,7 +242,7 @@ export class DeliveryService {
       ]);
       if (begun.length === 0) return undefined;
     }
-    const user_id = turn.developerId;
+    const user_id = turn.userId;
     const range = { user_id, since: cursorOf(situation.announced), until: cursorOf(until) };
     const body = bodyOf(
       notifications.map((notification) => ({ user_id, ...notification })),
@@ -263,7 +264,7 @@ export class DeliveryService {
     const [chunk] = await manager.query<{ items: string | null; last: Date; hasMore: boolean }[]>(
       READ_CHANGES,
       [
-        turn.developerId,
+        turn.userId,
         // What was found to be of no interest may be of interest now.
         isDeepStrictEqual(assets, scannedAssets) ? scanned : announced,
         assets,
@@ -293,17 +294,14 @@ export class DeliveryService {
       scanned,
       assets,
     ]);
-    await manager.query(END_REPLAY, [turn.developerId, turn.id]);
+    await manager.query(END_REPLAY, [turn.userId, turn.id]);
     return count > 0;
   }
 
   /** A transaction that holds the position before it looks at the clock: whoever wakes it up comes before or after. */
-  private whileLocked<T>(
-    { developerId, id }: Turn,
-    work: (manager: EntityManager) => Promise<T>,
-  ): Promise<T> {
-    const lock = `SELECT FROM webhook_positions WHERE developer_id = ${developerId} AND id = '${id}' FOR UPDATE`;
-    return this.dataSource.transactionThatBeginsWith(lock, work);
+  private whileLocked<T>({ userId, id }: Turn, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    const lock = `SELECT FROM webhook_positions WHERE user_id = ${userId} AND id = '${id}' FOR UPDATE`;
+    return this.dataSource.transactionWithFirstStatement(lock, work);
   }
 
   private async noteFailure(
@@ -313,14 +311,17 @@ export class DeliveryService {
   ): Promise<void> {
     const backoff = failures + 1 >= MAX_FAILURES ? retryDelay(failures + 1) : 0;
     const wait = Math.max(backoff, retryAfter) || null;
-    const noted = await this.dataSource.read(NOTE_FAILURE, [endpointId, url, wait]);
+    const noted = await this.dataSource.execute(NOTE_FAILURE, [endpointId, url, wait]);
     if (noted.length === 0) return;
-    const [disabled] = await this.dataSource.read<{ reason: string }>(DISABLE, [endpointId, status === 410]);
+    const [disabled] = await this.dataSource.execute<{ reason: string }>(DISABLE, [
+      endpointId,
+      status === 410,
+    ]);
     if (disabled) this.logger.warn({ endpointId, ...disabled }, 'a webhook endpoint is disabled');
   }
 }
 
-const keyOf = ({ developerId, id, lease }: Turn) => [developerId, id, lease];
+const keyOf = ({ userId, id, lease }: Turn) => [userId, id, lease];
 
 /** What the feed is asked for. */
 const filterOf = (assets: readonly string[]) =>

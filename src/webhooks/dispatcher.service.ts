@@ -21,7 +21,7 @@ const CHOOSING = 7_432_633_766;
 
 /** Somebody's turn: of this position, as long as it has this lease. */
 export interface Turn {
-  developerId: number;
+  userId: number;
   id: string;
   lease: string;
 }
@@ -47,14 +47,14 @@ const take = (room: number) => `
       AND EXISTS (SELECT FROM webhook_positions WHERE endpoint_id = e.id AND due_at <= statement_timestamp())
   ),
   chosen AS (
-    SELECT p.developer_id, p.id
+    SELECT p.user_id, p.id
     FROM ready r
     CROSS JOIN LATERAL (
-      SELECT developer_id, id, due_at
+      SELECT user_id, id, due_at
       FROM webhook_positions c
       WHERE endpoint_id = r.id AND due_at <= statement_timestamp() AND NOT EXISTS (
         SELECT FROM webhook_positions o
-        WHERE o.developer_id = c.developer_id AND o.endpoint_id = c.endpoint_id AND o.id <> c.id AND (
+        WHERE o.user_id = c.user_id AND o.endpoint_id = c.endpoint_id AND o.id <> c.id AND (
           CASE WHEN o.due_at > statement_timestamp() THEN o.lease IS NOT NULL ELSE (o.due_at, o.id) < (c.due_at, c.id) END
         )
       )
@@ -68,8 +68,8 @@ const take = (room: number) => `
   UPDATE webhook_positions p
   SET lease = gen_random_uuid(), due_at = clock_timestamp() + interval '${LEASE} seconds'
   FROM chosen c
-  WHERE p.developer_id = c.developer_id AND p.id = c.id
-  RETURNING p.developer_id AS "developerId", p.id, p.lease`;
+  WHERE p.user_id = c.user_id AND p.id = c.id
+  RETURNING p.user_id AS "userId", p.id, p.lease`;
 
 const END_LEASES =
   'UPDATE webhook_positions SET due_at = clock_timestamp(), lease = NULL WHERE lease IS NOT NULL';
@@ -91,7 +91,7 @@ export class DispatcherService implements OnApplicationBootstrap, OnModuleDestro
 
   async onApplicationBootstrap(): Promise<void> {
     // No other process uses the embedded database: whoever had these turns is dead.
-    if (config.DATABASE_URL === undefined) await this.dataSource.read(END_LEASES, []);
+    if (config.DATABASE_URL === undefined) await this.dataSource.execute(END_LEASES, []);
     this.loop = this.run();
   }
 

@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
-import { IS_NOT_REVOKED } from '../auth/api-key.entity.js';
-import { sendJob } from '../jobs/boss.js';
+import { IS_NOT_REVOKED } from '../clients/api-key.entity.js';
+import { FEEDS, feedOf } from '../feed-clock/feed-clock.js';
+import type { JobsService } from '../jobs/jobs.service.js';
 import { WEBHOOK_STARTS, type StartJob } from './wake-up.js';
 
 const READS = `'sync:read' = ANY (scopes)`;
@@ -13,12 +14,12 @@ const READS = `'sync:read' = ANY (scopes)`;
 export const mayRead = (client: string, developer: string, butFor = `''`) => `(
   EXISTS (
     SELECT FROM api_keys
-    WHERE owner_id = ${developer} AND client_id = ${client} AND ${READS}
+    WHERE user_id = ${developer} AND client_id = ${client} AND ${READS}
       AND ${IS_NOT_REVOKED}
       AND (expires_at IS NULL OR expires_at > clock_timestamp()) AND id::text <> ${butFor}
   ) OR EXISTS (
     SELECT FROM grants
-    WHERE developer_id = ${developer} AND client_id = ${client} AND ${READS} AND expires_at > clock_timestamp()
+    WHERE user_id = ${developer} AND client_id = ${client} AND ${READS} AND expires_at > clock_timestamp()
       AND id <> ${butFor}
   ))`;
 
@@ -30,7 +31,7 @@ export const withdraw = (positions: string) => `
 
 /** $1 client, $2 developer, $3 the right that begins */
 const END_OF_EARLIER_RIGHT = withdraw(`
-  developer_id = $2 AND endpoint_id IN (SELECT id FROM webhook_endpoints WHERE client_id = $1)
+  user_id = $2 AND endpoint_id IN (SELECT id FROM webhook_endpoints WHERE client_id = $1)
   AND NOT ${mayRead('$1', '$2', '$3::text')}`);
 
 /**
@@ -39,10 +40,10 @@ const END_OF_EARLIER_RIGHT = withdraw(`
  * $1 client, $2 developer
  */
 const START_OF_RIGHT = `
-  INSERT INTO webhook_positions (developer_id, id, endpoint_id, announced, scanned)
-  SELECT d.id, gen_random_uuid(), e.id, d.feed_clock, d.feed_clock
-  FROM webhook_endpoints e, developers d
-  WHERE e.client_id = $1 AND d.id = $2
+  INSERT INTO webhook_positions (user_id, id, endpoint_id, announced, scanned)
+  SELECT f.user_id, gen_random_uuid(), e.id, f.clock, f.clock
+  FROM webhook_endpoints e, (${feedOf('$2')}) f
+  WHERE e.client_id = $1
   ON CONFLICT DO NOTHING
   RETURNING id`;
 
@@ -55,9 +56,10 @@ const START_OF_RIGHT = `
  * @param rightId of the key or the grant
  */
 export async function startTelling(
+  jobs: JobsService,
   manager: EntityManager,
   clientId: string,
-  developerId: number,
+  userId: number,
   rightId: string,
 ): Promise<void> {
   await manager.query('SELECT FROM api_clients WHERE id = $1 FOR KEY SHARE', [clientId]);
@@ -65,9 +67,9 @@ export async function startTelling(
   await manager.query('SELECT FROM webhook_endpoints WHERE client_id = $1 ORDER BY id FOR KEY SHARE', [
     clientId,
   ]);
-  await manager.query(END_OF_EARLIER_RIGHT, [clientId, developerId, rightId]);
-  const started = await manager.query<unknown[]>(START_OF_RIGHT, [clientId, developerId]);
-  if (started.length > 0) await sendJob(manager, WEBHOOK_STARTS, { developerId } satisfies StartJob);
+  await manager.query(END_OF_EARLIER_RIGHT, [clientId, userId, rightId]);
+  const started = await manager.query<unknown[]>(START_OF_RIGHT, [clientId, userId]);
+  if (started.length > 0) await jobs.send(manager, WEBHOOK_STARTS, { userId } satisfies StartJob);
 }
 
 /**
@@ -76,21 +78,22 @@ export async function startTelling(
  * $1 endpoint, $2 client
  */
 const START_OF_ENDPOINT = `
-  INSERT INTO webhook_positions (developer_id, id, endpoint_id, announced, scanned)
-  SELECT d.id, gen_random_uuid(), $1, d.feed_clock, d.feed_clock
-  FROM developers d
-  WHERE d.id IN (
-      SELECT owner_id FROM api_keys WHERE client_id = $2
+  INSERT INTO webhook_positions (user_id, id, endpoint_id, announced, scanned)
+  SELECT f.user_id, gen_random_uuid(), $1, f.clock, f.clock
+  FROM (${FEEDS}) f
+  WHERE f.user_id IN (
+      SELECT user_id FROM api_keys WHERE client_id = $2
       UNION
-      SELECT developer_id FROM grants WHERE client_id = $2
-    ) AND ${mayRead('$2', 'd.id')}`;
+      SELECT user_id FROM grants WHERE client_id = $2
+    ) AND ${mayRead('$2', 'f.user_id')}`;
 
 /** @param manager of a transaction that has locked the client */
 export async function startEndpoint(
+  jobs: JobsService,
   manager: EntityManager,
   endpointId: string,
   clientId: string,
 ): Promise<void> {
   await manager.query(START_OF_ENDPOINT, [endpointId, clientId]);
-  await sendJob(manager, WEBHOOK_STARTS, { endpointId, after: 0 } satisfies StartJob);
+  await jobs.send(manager, WEBHOOK_STARTS, { endpointId, after: 0 } satisfies StartJob);
 }

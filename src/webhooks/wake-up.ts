@@ -1,10 +1,11 @@
-import { sendJob } from '../jobs/boss.js';
-import type { FeedListener } from '../sync-feed/feed-listener.js';
+import type { EntityManager } from 'typeorm';
+import type { JobsService } from '../jobs/jobs.service.js';
+import type { FeedListener } from '../sync-feed/feed-writer.js';
 
 /** "Something has changed in this feed." */
 export const WEBHOOKS = 'webhooks';
 export interface WakeUpJob {
-  feedId: number;
+  userId: number;
 }
 
 /**
@@ -12,10 +13,17 @@ export interface WakeUpJob {
  * this one on.
  */
 export const WEBHOOK_STARTS = 'webhook-starts';
-export type StartJob = { developerId: number } | { endpointId: string; after: number };
+export type StartJob = { userId: number } | { endpointId: string; after: number };
 
-/** A change of a feed that an endpoint is told of sends a job: in its transaction, so that there is one exactly if it commits. */
-export const webhookWakeUp: FeedListener = {
-  isListening: (feed) => `EXISTS (SELECT FROM webhook_positions WHERE developer_id = ${feed})`,
-  hear: (manager, feedId) => sendJob(manager, WEBHOOKS, { feedId } satisfies WakeUpJob),
-};
+/** Outbox: a change of a feed that an endpoint listens to sends a job in its transaction. */
+export class WebhookWakeUp implements FeedListener {
+  constructor(private readonly jobs: JobsService) {}
+
+  wants(userId: string): string {
+    return `EXISTS (SELECT FROM webhook_positions WHERE user_id = ${userId})`;
+  }
+
+  notify(manager: EntityManager, userId: number): Promise<void> {
+    return this.jobs.send(manager, WEBHOOKS, { userId } satisfies WakeUpJob);
+  }
+}

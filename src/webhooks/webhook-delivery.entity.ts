@@ -21,8 +21,8 @@ export class WebhookDelivery {
   endpointId: string;
 
   /** `developers.id` of the feed; null for a test. */
-  @Column('integer', { name: 'developer_id', nullable: true })
-  developerId: number | null;
+  @Column('integer', { name: 'user_id', nullable: true })
+  userId: number | null;
 
   @Column('varchar', { length: 8 })
   kind: DeliveryKind;

@@ -1,5 +1,5 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
-import { ApiClient } from '../auth/api-client.entity.js';
+import { ApiClient } from '../clients/api-client.entity.js';
 
 /** Why the server has stopped sending: the receiver said 410, or has failed for 5 days. */
 export const DISABLED_REASONS = ['gone', 'failing'] as const;

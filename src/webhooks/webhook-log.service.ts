@@ -2,9 +2,10 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy }
 import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import type { Caller } from '../auth/caller.js';
-import { DevelopersService } from '../auth/developers.service.js';
-import { conflict, invalidRequest, notFound } from '../common/api-error.js';
+import type { Caller } from '../access/caller.js';
+import { DevelopersService } from '../developers/developers.service.js';
+import { conflict, invalidRequest, notFound } from '../http/api-error.js';
+import { feedOf } from '../feed-clock/feed-clock.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { bodyOf, DeliveryService } from './delivery.service.js';
@@ -36,13 +37,13 @@ const PRUNE = `
 /** What is pending is due now. $1 developer, $2 delivery */
 const RETRY_DELIVERY = `
   UPDATE webhook_positions SET due_at = CASE WHEN lease IS NULL THEN clock_timestamp() ELSE due_at END
-  WHERE developer_id = $1 AND delivery_id = $2
+  WHERE user_id = $1 AND delivery_id = $2
   RETURNING id`;
 
 /** A position beside the one of the changes, which ends where the replay does. */
 const REPLAY = `
   INSERT INTO webhook_positions
-    (developer_id, id, endpoint_id, announced, scanned, ends_at, due_at, delivery_id)`;
+    (user_id, id, endpoint_id, announced, scanned, ends_at, due_at, delivery_id)`;
 
 /** Locks the endpoint first, as whoever deletes it does. $1 developer, $2 endpoint, $3 delivery */
 const REPLAY_DELIVERY = `
@@ -61,9 +62,9 @@ const REPLAY_DELIVERY = `
 /** $1 developer, $2 endpoint, $3 since, $4 until or null */
 const REPLAY_RANGE = `
   ${REPLAY}
-  SELECT id, gen_random_uuid(), $2, $3, $3, least($4, feed_clock), clock_timestamp(), NULL
-  FROM developers
-  WHERE id = $1 AND $3 < least($4, feed_clock)`;
+  SELECT user_id, gen_random_uuid(), $2, $3, $3, least($4, clock), clock_timestamp(), NULL
+  FROM (${feedOf('$1')}) f
+  WHERE $3 < least($4, clock)`;
 
 /** $1 client, $2 developer */
 const MAY_READ = `SELECT ${mayRead('$1', '$2')} AS "mayRead"`;
@@ -108,7 +109,7 @@ export class WebhookLogService implements OnApplicationBootstrap, OnModuleDestro
     const [deliveries, total] = await this.deliveries.findAndCount({
       where: {
         endpointId: id,
-        ...(developer && { developerId: developer.id }),
+        ...(developer && { userId: developer.userId }),
         ...(status && { status }),
         ...(kind && { kind }),
       },
@@ -162,11 +163,11 @@ export class WebhookLogService implements OnApplicationBootstrap, OnModuleDestro
   /** Sends a message again, under its id. @throws ApiError 403, 404, 409 for a test */
   async replayDelivery(caller: Caller, id: string, deliveryId: string): Promise<void> {
     const { client } = await this.webhooks.find(this.dataSource.manager, caller, id);
-    const { developerId } = await this.find(caller, id, deliveryId);
-    if (developerId === null) throw TEST_IS_ONCE;
-    await this.assertMayRead(client.id, developerId, `user ${developerId}`);
-    const pending = await this.dataSource.read(RETRY_DELIVERY, [developerId, deliveryId]);
-    if (pending.length === 0) await this.dataSource.read(REPLAY_DELIVERY, [developerId, id, deliveryId]);
+    const { userId } = await this.find(caller, id, deliveryId);
+    if (userId === null) throw TEST_IS_ONCE;
+    await this.assertMayRead(client.id, userId, `user ${userId}`);
+    const pending = await this.dataSource.execute(RETRY_DELIVERY, [userId, deliveryId]);
+    if (pending.length === 0) await this.dataSource.execute(REPLAY_DELIVERY, [userId, id, deliveryId]);
     this.dispatcher.nudge();
   }
 
@@ -177,8 +178,8 @@ export class WebhookLogService implements OnApplicationBootstrap, OnModuleDestro
     if (!developer) throw notFound(`There is no developer ${developerId}.`);
     const [start, end] = [new Date(since), until === undefined ? null : new Date(until)];
     if (end && end <= start) throw invalidRequest('until must be after since');
-    await this.assertMayRead(client.id, developer.id, `developer ${developerId}`);
-    await this.dataSource.read(REPLAY_RANGE, [developer.id, id, start, end]);
+    await this.assertMayRead(client.id, developer.userId, `developer ${developerId}`);
+    await this.dataSource.execute(REPLAY_RANGE, [developer.userId, id, start, end]);
     this.dispatcher.nudge();
   }
 
@@ -189,12 +190,12 @@ export class WebhookLogService implements OnApplicationBootstrap, OnModuleDestro
     return delivery;
   }
 
-  private async assertMayRead(clientId: string, developerId: number, who: string): Promise<void> {
-    const [{ mayRead }] = await this.dataSource.read<{ mayRead: boolean }>(MAY_READ, [clientId, developerId]);
+  private async assertMayRead(clientId: string, userId: number, who: string): Promise<void> {
+    const [{ mayRead }] = await this.dataSource.execute<{ mayRead: boolean }>(MAY_READ, [clientId, userId]);
     if (!mayRead) throw notFound(`The API client has no live key or grant of ${who}.`);
   }
 
   private async prune(): Promise<void> {
-    await this.dataSource.read(PRUNE, [config.WEBHOOK_LOG_DAYS]);
+    await this.dataSource.execute(PRUNE, [config.WEBHOOK_LOG_DAYS]);
   }
 }

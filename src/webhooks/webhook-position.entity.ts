@@ -9,12 +9,12 @@ import { WebhookEndpoint } from './webhook-endpoint.entity.js';
  * lease of its own and a `due_at` at which the lease ends, so that what a dead process has begun is due again by itself.
  */
 @Entity('webhook_positions')
-@Index('webhook_positions_live', ['developerId', 'endpointId'], { unique: true, where: 'ends_at IS NULL' })
+@Index('webhook_positions_live', ['userId', 'endpointId'], { unique: true, where: 'ends_at IS NULL' })
 @Index('webhook_positions_due', ['endpointId', 'dueAt'])
 export class WebhookPosition {
   /** `developers.id` of the feed. */
-  @PrimaryColumn('integer', { name: 'developer_id' })
-  developerId: number;
+  @PrimaryColumn('integer', { name: 'user_id' })
+  userId: number;
 
   @PrimaryColumn('uuid')
   id: string;

@@ -10,8 +10,8 @@ import {
   Matches,
   ValidateIf,
 } from 'class-validator';
-import { PageBody, PageQuery } from '../common/page.dto.js';
-import { IsDatetime, IsOptionalField, IsText } from '../common/validation.js';
+import { PageBody, PageQuery } from '../api/page.dto.js';
+import { IsDatetime, IsOptionalField, IsText } from '../api/rules.js';
 import type { WebhookAttempt } from './webhook-attempt.entity.js';
 import {
   DELIVERY_KINDS,
@@ -333,12 +333,12 @@ export class WebhookDeliveryBody {
   completedAt: string | null;
 
   static of(delivery: WebhookDelivery): WebhookDeliveryBody {
-    const { id, kind, status, developerId, notifications } = delivery;
+    const { id, kind, status, userId, notifications } = delivery;
     return {
       id,
       kind,
       status,
-      userId: developerId,
+      userId: userId,
       since: delivery.since?.toISOString() ?? null,
       until: delivery.until?.toISOString() ?? null,
       notifications,

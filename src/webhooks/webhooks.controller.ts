@@ -8,12 +8,12 @@ import {
   ApiParam,
   ApiTags,
 } from '@nestjs/swagger';
-import { Access, CurrentCaller } from '../auth/access.decorator.js';
-import { RotateDto } from '../auth/api-client.dto.js';
-import type { Caller } from '../auth/caller.js';
-import { invalidRequest, notFound } from '../common/api-error.js';
-import { ApiErrors, INVALID_ID } from '../common/api-errors.decorator.js';
-import { ParseUuid } from '../common/parse-uuid.pipe.js';
+import { Access, CurrentCaller } from '../access/access.decorator.js';
+import { RotateDto } from '../api/rotate.dto.js';
+import type { Caller } from '../access/caller.js';
+import { invalidRequest, notFound } from '../http/api-error.js';
+import { ApiErrors } from '../api/errors.decorator.js';
+import { INVALID_ID, ParseUuid } from '../api/params.js';
 import {
   CreateWebhookDto,
   DeliveriesQuery,

@@ -1,7 +1,10 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { AuthModule } from '../auth/auth.module.js';
+import { DevelopersModule } from '../developers/developers.module.js';
+import { FeedClockModule } from '../feed-clock/feed-clock.module.js';
 import { JobsModule } from '../jobs/jobs.module.js';
+import { SyncFeedModule } from '../sync-feed/sync-feed.module.js';
+import { ClientKeySubscriber, GrantSubscriber } from './right.subscriber.js';
 import { DeliveryService } from './delivery.service.js';
 import { DispatcherService } from './dispatcher.service.js';
 import { PositionsService } from './positions.service.js';
@@ -19,10 +22,20 @@ import { WebhooksService } from './webhooks.service.js';
 @Module({
   imports: [
     TypeOrmModule.forFeature([WebhookEndpoint, WebhookDelivery, WebhookAttempt]),
-    AuthModule,
+    DevelopersModule,
+    FeedClockModule,
+    SyncFeedModule,
     JobsModule,
   ],
   controllers: [WebhooksController],
-  providers: [WebhooksService, WebhookLogService, PositionsService, DispatcherService, DeliveryService],
+  providers: [
+    WebhooksService,
+    WebhookLogService,
+    PositionsService,
+    DispatcherService,
+    DeliveryService,
+    ClientKeySubscriber,
+    GrantSubscriber,
+  ],
 })
 export class WebhooksModule {}

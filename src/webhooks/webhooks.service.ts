@@ -2,11 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { ApiClient } from '../auth/api-client.entity.js';
-import type { Caller } from '../auth/caller.js';
-import { conflict, forbidden, invalidRequest, notFound } from '../common/api-error.js';
+import { ApiClient } from '../clients/api-client.entity.js';
+import type { Caller } from '../access/caller.js';
+import { conflict, forbidden, invalidRequest, notFound } from '../http/api-error.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
+import { JobsService } from '../jobs/jobs.service.js';
 import { DispatcherService } from './dispatcher.service.js';
 import { parseEndpointUrl, RefusedUrlError, resolveEndpoint } from './public-address.js';
 import { startEndpoint } from './rights.js';
@@ -43,6 +44,7 @@ export class WebhooksService {
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
     @InjectRepository(WebhookEndpoint) private readonly endpoints: Repository<WebhookEndpoint>,
     private readonly dispatcher: DispatcherService,
+    private readonly jobs: JobsService,
   ) {}
 
   /** @throws ApiError 400, 403, 404, 409 */
@@ -72,7 +74,7 @@ export class WebhooksService {
       if (!client) throw noClient(clientId);
       if ((await manager.countBy(WebhookEndpoint, { clientId })) >= MAX_ENDPOINTS) throw TOO_MANY_WEBHOOKS;
       await manager.insert(WebhookEndpoint, endpoint);
-      await startEndpoint(manager, endpoint.id, clientId);
+      await startEndpoint(this.jobs, manager, endpoint.id, clientId);
     });
     return { ...WebhookBody.of(await this.endpoints.findOneByOrFail({ id: endpoint.id })), secret };
   }
@@ -87,7 +89,7 @@ export class WebhooksService {
           : {
               client: {
                 ...(caller.client && { id: caller.client.id }),
-                owner: { id: caller.ownDeveloper().id },
+                owner: { userId: caller.ownDeveloper().userId },
               },
             }),
       },
@@ -182,7 +184,7 @@ function assertManages(caller: Caller, client: ApiClient | null, clientId: strin
   // The server's own client has no owner.
   if (!client?.owner) throw noClient(clientId);
   if (caller.isAdmin) return;
-  if (!caller.developer || client.owner.id !== caller.developer.id)
+  if (!caller.developer || client.owner.userId !== caller.developer.userId)
     throw forbidden('This API client belongs to another developer.');
   // What a developer lets an application do is not to look after other applications.
   if (caller.client && caller.client.id !== client.id)

@@ -49,13 +49,13 @@ export async function expectLibrary(
       ]),
     );
   };
-  const isPinned = 'EXISTS (SELECT FROM pins p WHERE p.developer_id = d.id AND p.item_id = r.item_id)';
-  expect(await contents(client.items)).toEqual(await truth('r.owner_id = d.id'));
+  const isPinned = 'EXISTS (SELECT FROM pins p WHERE p.user_id = d.user_id AND p.item_id = r.item_id)';
+  expect(await contents(client.items)).toEqual(await truth('r.user_id = d.user_id'));
   expect(await contents(client.pinned)).toEqual(await truth(isPinned));
   const [{ count }] = await query(
-    `SELECT count(*)::int AS count FROM pins p JOIN developers d ON d.id = p.developer_id
-     WHERE d.developer_id = $1 AND p.item_owner_id <> d.id AND NOT EXISTS (
-       SELECT FROM shares s WHERE (s.owner_id, s.item_id, s.developer_id) = (p.item_owner_id, p.item_id, d.id))`,
+    `SELECT count(*)::int AS count FROM pins p JOIN developers d ON d.user_id = p.user_id
+     WHERE d.developer_id = $1 AND p.item_user_id <> d.user_id AND NOT EXISTS (
+       SELECT FROM shares s WHERE (s.user_id, s.item_id, s.reader_user_id) = (p.item_user_id, p.item_id, d.user_id))`,
     [developerId],
   );
   expect(count).toBe(0);

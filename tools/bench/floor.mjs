@@ -12,16 +12,16 @@ const RECORD = `id, developer_id AS "developerId", resource_type AS "resourceTyp
   last_synced_at AS "lastSyncedAt", status, created_at AS "createdAt", updated_at AS "updatedAt", metadata`;
 const APPEND = `
   WITH tick AS (
-    UPDATE developers
-    SET feed_clock = greatest(date_trunc('milliseconds', clock_timestamp()), feed_clock + interval '1 millisecond')
-    WHERE id = $1 RETURNING id, feed_clock
+    UPDATE feeds
+    SET clock = greatest(date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond')
+    WHERE user_id = $1 RETURNING user_id, clock
   ), superseded AS (
-    UPDATE change_events SET superseded_at = feed_clock FROM tick
-    WHERE feed_id = $1 AND datetime = (
-      SELECT datetime FROM change_events WHERE feed_id = $1 AND item_id = $3 ORDER BY datetime DESC LIMIT 1)
+    UPDATE change_events SET superseded_at = clock FROM tick
+    WHERE change_events.user_id = $1 AND datetime = (
+      SELECT datetime FROM change_events WHERE user_id = $1 AND item_id = $3 ORDER BY datetime DESC LIMIT 1)
   )
-  INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id)
-  SELECT id, feed_clock, $2, 'route', 'routes', coalesce($3::bigint, nextval('item_ids')), id FROM tick
+  INSERT INTO change_events (user_id, datetime, action, item_type, asset, item_id, item_user_id)
+  SELECT user_id, clock, $2, 'route', 'routes', coalesce($3::bigint, nextval('item_ids')), user_id FROM tick
   RETURNING datetime, item_id`;
 
 async function transaction(work) {
@@ -53,15 +53,15 @@ app.patch('/api/v1/sync/records/:id', (request) =>
   transaction(async (client) => {
     const { id } = request.params;
     const owner = ownerOf(request);
-    await client.query('SELECT FROM developers WHERE id = $1 FOR NO KEY UPDATE', [owner]);
+    await client.query('SELECT FROM feeds WHERE user_id = $1 FOR NO KEY UPDATE', [owner]);
     const [{ item_id }] = await rows(
-      'SELECT * FROM records WHERE id = $1 AND owner_id = $2',
+      'SELECT * FROM records WHERE id = $1 AND user_id = $2',
       [id, owner],
       client,
     );
     const [{ datetime }] = await rows(APPEND, [owner, 'updated', item_id], client);
     const update = `UPDATE records SET data = $3, updated_at = $4, last_synced_at = $4
-      WHERE owner_id = $1 AND item_id = $2 RETURNING ${RECORD}`;
+      WHERE user_id = $1 AND item_id = $2 RETURNING ${RECORD}`;
     return (await rows(update, [owner, item_id, request.body.data, datetime], client))[0];
   }),
 );
@@ -72,18 +72,18 @@ app.get(
 app.get('/api/v1/sync/records', async (request) => {
   const owner = ownerOf(request);
   const limit = Number(request.query.limit);
-  const [{ total }] = await rows('SELECT count(*)::int AS total FROM records WHERE owner_id = $1', [owner]);
-  const page = `SELECT ${RECORD} FROM records WHERE owner_id = $1 ORDER BY item_id LIMIT $2`;
+  const [{ total }] = await rows('SELECT count(*)::int AS total FROM records WHERE user_id = $1', [owner]);
+  const page = `SELECT ${RECORD} FROM records WHERE user_id = $1 ORDER BY item_id LIMIT $2`;
   return { total, page: 1, limit, data: await rows(page, [owner, limit]) };
 });
 app.get('/api/v1/sync.json', async (request, reply) => {
   const owner = ownerOf(request);
   const { since, limit } = request.query;
   reply.header('x-request-id', request.headers['x-request-id'] ?? '');
-  const [{ clock }] = await rows('SELECT feed_clock AS clock FROM developers WHERE id = $1', [owner]);
+  const [{ clock }] = await rows('SELECT clock FROM feeds WHERE user_id = $1', [owner]);
   const etag = `"${owner.toString(36)}-${clock.getTime().toString(36)}"`;
   if (request.headers['if-none-match'] === etag) return reply.header('etag', etag).status(304).send();
-  const select = `SELECT * FROM change_events WHERE feed_id = $1 AND datetime > $2 AND datetime <= $3
+  const select = `SELECT * FROM change_events WHERE user_id = $1 AND datetime > $2 AND datetime <= $3
     ORDER BY datetime LIMIT $4`;
   const events = clock > new Date(since) ? await rows(select, [owner, since, clock, limit ?? null]) : [];
   const items = events.map((event) => ({

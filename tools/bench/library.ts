@@ -29,42 +29,46 @@ export async function generateLibraries(
   { developers, items, updates }: { developers: number; items: number; updates: number },
 ): Promise<Developer[]> {
   await client.query(
-    `INSERT INTO developers (developer_id, feed_clock, created_at)
-     SELECT $1 || '-' || i, $2::timestamptz + $3 * interval '1 second', $2::timestamptz FROM generate_series(1, $4::int) i`,
+    `WITH made AS (
+       INSERT INTO developers (developer_id, created_at)
+       SELECT $1 || '-' || i, $2::timestamptz FROM generate_series(1, $4::int) i
+       RETURNING user_id
+     )
+     INSERT INTO feeds SELECT user_id, $2::timestamptz + $3 * interval '1 second' FROM made`,
     [prefix, START, items * (updates + 1), developers],
   );
   const { rows } = await client.query<Developer>(
-    `SELECT id, developer_id AS "developerId", feed_clock AS clock, 'tdm_' || lpad(id::text, 43, 'a') AS key
-     FROM developers WHERE developer_id LIKE $1 || '-%' ORDER BY id`,
+    `SELECT user_id AS id, developer_id AS "developerId", clock, 'tdm_' || lpad(user_id::text, 43, 'a') AS key
+     FROM developers JOIN feeds USING (user_id) WHERE developer_id LIKE $1 || '-%' ORDER BY user_id`,
     [prefix],
   );
   const ids = rows.map(({ id }) => id);
   await client.query(
-    `INSERT INTO api_keys (id, owner_id, hash, prefix, scopes, created_at)
+    `INSERT INTO api_keys (id, user_id, hash, prefix, scopes, created_at)
      SELECT gen_random_uuid(), id, sha256(('tdm_' || lpad(id::text, 43, 'a'))::bytea), 'tdm_aaaaaaaa',
        '{sync:read,sync:write}', $2 FROM unnest($1::int[]) id`,
     [ids, START],
   );
   await client.query(
     `INSERT INTO records
-     SELECT owner_id, item_id, ('01900000-0000-7000-8000-' || lpad(to_hex(item_id), 12, '0'))::uuid, developer_id, 'ROUTE',
+     SELECT user_id, item_id, ('01900000-0000-7000-8000-' || lpad(to_hex(item_id), 12, '0'))::uuid, developer_id, 'ROUTE',
        'route-' || n, json_build_object('name', 'Coast loop ' || n, 'distance_km', 42.5, 'points',
        json_build_array(1, 2, 3, 4, 5, 6, 7, 8), 'notes', repeat('lorem ipsum ', 12)), '{"source":"import"}', 'ACTIVE',
        updated_at, $3::timestamptz + n * interval '1 second', updated_at
      FROM (
-       SELECT d.id AS owner_id, developer_id, n, nextval('item_ids') AS item_id,
+       SELECT user_id, developer_id, n, nextval('item_ids') AS item_id,
          $3::timestamptz + ($2 * $4::bigint + n) * interval '1 second' AS updated_at
-       FROM generate_series(1, $2::bigint) n, (SELECT * FROM developers WHERE id = ANY ($1)) d
-       ORDER BY d.id, n
+       FROM generate_series(1, $2::bigint) n, (SELECT * FROM developers WHERE user_id = ANY ($1)) d
+       ORDER BY user_id, n
      ) r`,
     [ids, items, START, updates],
   );
   await client.query(
-    `INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id, superseded_at)
-     SELECT owner_id, created_at + u * $2 * interval '1 second', CASE u WHEN 0 THEN 'created' ELSE 'updated' END,
-       'route', 'routes', item_id, owner_id,
+    `INSERT INTO change_events (user_id, datetime, action, item_type, asset, item_id, item_user_id, superseded_at)
+     SELECT user_id, created_at + u * $2 * interval '1 second', CASE u WHEN 0 THEN 'created' ELSE 'updated' END,
+       'route', 'routes', item_id, user_id,
        CASE WHEN u < $3 THEN created_at + (u + 1) * $2 * interval '1 second' ELSE 'infinity' END
-     FROM generate_series(0, $3::int) u, records WHERE owner_id = ANY ($1)
+     FROM generate_series(0, $3::int) u, records WHERE user_id = ANY ($1)
      ORDER BY u, created_at`,
     [ids, items, updates],
   );

@@ -37,9 +37,9 @@ const idOf = (itemId: number) => `01900000-0000-7000-8000-${itemId.toString(16).
 
 const TICK = `
   WITH tick AS (
-    UPDATE developers
-    SET feed_clock = greatest(date_trunc('milliseconds', clock_timestamp()), feed_clock + interval '1 millisecond')
-    WHERE id = :owner RETURNING id, feed_clock
+    UPDATE feeds
+    SET clock = greatest(date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond')
+    WHERE user_id = :owner RETURNING user_id, clock
   )`;
 
 /**
@@ -102,7 +102,7 @@ export function scenariosOf(developers: Developer[], crowd: Developer[], firstOf
       requests: ofEach((developer) => read(developer, `${FEED}?since=${sinceOf(ITEMS)}`)),
       status: 200,
       comparable: ({ items }: { items: unknown }) => items,
-      pgbench: `${range}SELECT id, feed_clock AS clock FROM developers WHERE id = :owner;`,
+      pgbench: `${range}SELECT user_id, clock FROM feeds WHERE user_id = :owner;`,
     },
     {
       name: 'idle poll, 304',
@@ -131,8 +131,8 @@ export function scenariosOf(developers: Developer[], crowd: Developer[], firstOf
       requests: ofEach((developer) => create(developer)),
       status: 201,
       pgbench: `${range}BEGIN;${TICK}
-        INSERT INTO change_events (feed_id, datetime, action, item_type, asset, item_id, item_user_id)
-        SELECT id, feed_clock, 'created', 'route', 'routes', nextval('item_ids'), id FROM tick RETURNING datetime, item_id \\gset
+        INSERT INTO change_events (user_id, datetime, action, item_type, asset, item_id, item_user_id)
+        SELECT user_id, clock, 'created', 'route', 'routes', nextval('item_ids'), user_id FROM tick RETURNING datetime, item_id \\gset
         INSERT INTO records VALUES (:owner, :item_id, gen_random_uuid(), 'dev-' || :owner, 'ROUTE', 'key-' || :item_id,
           '${JSON.stringify(DATA).replaceAll('":', '": ')}', '{}', 'ACTIVE', :datetime, :datetime, :datetime);
         COMMIT;`,

@@ -155,7 +155,7 @@ async function counted(
   if (!writes(requests) || follow !== undefined) return run();
   const count = async () => {
     const { rows } = await client.query<{ count: number }>(
-      `SELECT count(*)::int FROM change_events WHERE feed_id <= ${DEVELOPERS}`,
+      `SELECT count(*)::int FROM change_events WHERE user_id <= ${DEVELOPERS}`,
     );
     return rows[0].count;
   };

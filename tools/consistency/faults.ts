@@ -71,8 +71,8 @@ const LANES: Record<string, Record<string, Fault>> = {
       inTransaction(
         cluster,
         random,
-        `SELECT FROM developers WHERE id = (
-           SELECT id FROM developers ORDER BY id OFFSET ${random.integer(0, 99)} % (SELECT count(*) FROM developers) LIMIT 1
+        `SELECT FROM feeds WHERE user_id = (
+           SELECT user_id FROM feeds ORDER BY user_id OFFSET ${random.integer(0, 99)} % (SELECT count(*) FROM feeds) LIMIT 1
          ) FOR UPDATE`,
         random.integer(50, 1_000),
       ),
@@ -81,15 +81,15 @@ const LANES: Record<string, Record<string, Fault>> = {
       inTransaction(
         cluster,
         random,
-        'SELECT FROM developers ORDER BY id FOR NO KEY UPDATE',
+        'SELECT FROM feeds ORDER BY user_id FOR NO KEY UPDATE',
         random.integer(500, 2_500),
       ),
     'tick held open': (cluster, random) =>
       inTransaction(
         cluster,
         random,
-        `UPDATE developers
-         SET feed_clock = greatest(date_trunc('milliseconds', clock_timestamp()), feed_clock + interval '1 millisecond')`,
+        `UPDATE feeds
+         SET clock = greatest(date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond')`,
         random.integer(20, 500),
       ),
     'idle in transaction': (cluster, random) =>

@@ -1,0 +1,40 @@
+import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
+import { ApiBearerAuth, ApiOAuth2, ApiSecurity } from '@nestjs/swagger';
+import { ApiError, forbidden } from '../http/api-error.js';
+import { ApiErrorExamples } from '../api/errors.decorator.js';
+import type { Caller } from './caller.js';
+import type { Scope } from './scopes.js';
+
+export const ACCESS = 'access';
+
+/** Who may call a route: the holder of a scope, or anybody. */
+export type AccessRule = Scope | 'public';
+
+/** States the scope that a route needs: for the guard and for its documentation in one place. */
+export const Access = (scope: Scope) =>
+  applyDecorators(
+    SetMetadata<string, AccessRule>(ACCESS, scope),
+    ApiBearerAuth('bearer'),
+    // Administration is never granted to applications.
+    ...(scope === 'sync:admin' ? [] : [ApiOAuth2([scope], 'oauth2')]),
+    ApiErrorExamples(
+      new ApiError(401, 'authentication_required', 'Authentication required'),
+      new ApiError(
+        401,
+        'invalid_token',
+        'Authentication required',
+        'The API key is unknown, expired or revoked.',
+      ),
+      new ApiError(403, 'insufficient_scope', 'Forbidden', `This needs scope ${scope}.`),
+      ...(scope === 'sync:admin' ? [] : [forbidden('This credential belongs to another developer.')]),
+    ),
+  );
+
+/** A route without authentication. */
+export const Public = () =>
+  applyDecorators(SetMetadata<string, AccessRule>(ACCESS, 'public'), ApiSecurity({}));
+
+/** The authenticated caller of the request. */
+export const CurrentCaller = createParamDecorator(
+  (_data: unknown, context: ExecutionContext): Caller => context.switchToHttp().getRequest().user,
+);

@@ -1,0 +1,68 @@
+import { forbidden } from '../http/api-error.js';
+import type { Scope } from './scopes.js';
+
+/** A developer under both names: `userId` (integer) in the feed, `developerId` (string) in the records API. */
+export interface DeveloperIdentity {
+  readonly userId: number;
+  readonly developerId: string;
+}
+
+/** The application that a credential belongs to. */
+export interface ClientIdentity {
+  readonly id: string;
+  /** Null for the server's own client, the page at /docs. */
+  readonly owner: DeveloperIdentity | null;
+  /** Assets of a feed request without `assets`; null: all. */
+  readonly defaultAssets: readonly string[] | null;
+}
+
+/** The subject of a valid credential. */
+export class Caller {
+  /**
+   * @param developer the developer that the caller acts for; only the admin key of the settings has none
+   * @param client the application that the credential belongs to; undefined: none
+   */
+  constructor(
+    readonly developer: DeveloperIdentity | undefined,
+    private readonly scopes: readonly string[],
+    readonly client?: ClientIdentity,
+  ) {}
+
+  get isAdmin(): boolean {
+    return this.scopes.includes('sync:admin');
+  }
+
+  has(scope: Scope): boolean {
+    return this.isAdmin || this.scopes.includes(scope);
+  }
+
+  /**
+   * The developer that the caller acts for, on routes where a developer is required.
+   *
+   * @throws ApiError 403 for the admin key of the settings
+   */
+  ownDeveloper(): DeveloperIdentity {
+    if (!this.developer) throw forbidden('This key belongs to no developer.');
+    return this.developer;
+  }
+
+  /**
+   * Refuses applications: only the developer or an admin may do this. The server's own client passes.
+   *
+   * @throws ApiError 403
+   */
+  assertNotApplication(): void {
+    if (this.client?.owner) throw forbidden('Applications cannot do this.');
+  }
+
+  /**
+   * Refuses callers who may not act on the library of this developer.
+   *
+   * @throws ApiError 403
+   */
+  assertActsFor(developerId: string): void {
+    if (!this.isAdmin && this.developer?.developerId !== developerId) {
+      throw forbidden('This credential belongs to another developer.');
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import { applyDecorators, type Type } from '@nestjs/common';
+import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
+import {
+  ArrayMaxSize,
+  ArrayNotEmpty,
+  ArrayUnique,
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsUUID,
+  Matches,
+  Max,
+  Min,
+  ValidateIf,
+} from 'class-validator';
+import { IsDatetime, IsJsonObject, IsText } from './rules.js';
+import { ParseInteger } from './validation.pipe.js';
+
+/*
+ * Fields of bodies and queries, each stated once: for the OpenAPI document and for class-validator. DTOs that share
+ * fields use Nest's mapped types (PickType, PartialType, IntersectionType). Defaults go into services or `??`, not
+ * into initialisers of a class that PartialType takes: those are inherited, and a PATCH would reset the field.
+ */
+
+/** Options of every kind of field. `optional` lets undefined pass, `nullable` lets null pass. */
+export interface FieldOptions extends Pick<
+  ApiPropertyOptions,
+  'description' | 'default' | 'pattern' | 'format'
+> {
+  description: string;
+  example?: unknown;
+  optional?: boolean;
+  nullable?: boolean;
+}
+
+/** For `PartialType`: a field may be left out, but null is refused unless the field is nullable. */
+export const OPTIONAL = { skipNullProperties: false };
+
+/** A field of any other kind. @param rules class-validator decorators */
+export function Field(
+  schema: object,
+  rules: PropertyDecorator[],
+  { optional, ...options }: FieldOptions,
+): PropertyDecorator {
+  return applyDecorators(
+    ApiProperty({ ...schema, ...options, required: !optional }),
+    ValidateIf((_dto, value) => !(optional && value === undefined) && !(options.nullable && value === null)),
+    ...rules,
+  );
+}
+
+/** Characters, not bytes. */
+export const Text = (maxLength: number, options: FieldOptions, minLength = 1) =>
+  Field({ type: String, minLength, maxLength }, [IsText(minLength, maxLength)], options);
+
+/** A UUID. */
+export const Id = (options: FieldOptions) =>
+  Field({ type: String, format: 'uuid' }, [IsUUID('loose')], { example: ID_EXAMPLE, ...options });
+
+export const Datetime = (options: FieldOptions) =>
+  Field({ type: String, format: 'date-time' }, [IsDatetime()], options);
+
+export const Flag = (options: FieldOptions) => Field({ type: Boolean }, [IsBoolean()], options);
+
+export const Integer = (minimum: number, maximum: number, options: FieldOptions) =>
+  Field({ type: 'integer', minimum, maximum }, [IsInt(), Min(minimum), Max(maximum)], options);
+
+/** A query parameter: decimal digits from 1 to `maximum`; `1e2`, `+1`, `1.0` and repeated ones are refused. */
+export const QueryInteger = (maximum: number, options: FieldOptions) =>
+  Field(
+    { type: 'integer', minimum: 1, ...(maximum < Number.MAX_SAFE_INTEGER && { maximum }) },
+    [
+      ParseInteger(),
+      IsInt({ message: '$property must be an integer' }),
+      Min(1, { message: '$property must be at least 1' }),
+      Max(maximum, { message: `$property must be at most ${maximum}` }),
+    ],
+    options,
+  );
+
+export const OneOf = (values: readonly string[], options: FieldOptions, message?: string) =>
+  Field({ enum: values }, [IsIn(values, { message })], options);
+
+export const SomeOf = (values: readonly string[], options: FieldOptions) =>
+  Field(
+    { enum: values, isArray: true, minItems: 1, uniqueItems: true },
+    [...LIST, ArrayNotEmpty(), IsIn(values, { each: true })],
+    options,
+  );
+
+/** A list of different texts. @param rule of each element */
+export const List = (maxItems: number, rule: PropertyDecorator, options: FieldOptions, minItems = 0) =>
+  Field(
+    { type: String, isArray: true, minItems: minItems || undefined, maxItems, uniqueItems: true },
+    [...LIST, ArrayMaxSize(maxItems), ...(minItems > 0 ? [ArrayNotEmpty()] : []), rule],
+    options,
+  );
+
+/** A list of asset names, or null. @param pattern of each */
+export const Assets = (maxItems: number, pattern: RegExp, options: FieldOptions) =>
+  List(
+    maxItems,
+    Matches(pattern, { each: true, message: ASSETS_MESSAGE }),
+    { example: ['routes', 'trips'], ...options, nullable: true },
+    1,
+  );
+
+/** A JSON object. @param maxBytes as compact UTF-8 JSON */
+export const JsonField = (options: FieldOptions, maxBytes?: number) =>
+  Field({ type: 'object', additionalProperties: true }, [IsJsonObject(maxBytes)], options);
+
+/** Of an answer: a list of other bodies. */
+export const ListOf = (type: Type, description: string) => ApiProperty({ type, isArray: true, description });
+
+const LIST = [IsArray(), ArrayUnique()];
+const ID_EXAMPLE = '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d';
+const ASSETS_MESSAGE = '$property must be a list of asset types, such as routes';

@@ -1,0 +1,72 @@
+import { isISO8601, isRFC3339, ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
+import { isStorableText } from '../http/json-body.js';
+
+export type JsonObject = Record<string, unknown>;
+
+export const isJsonObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A string that PostgreSQL can store, of `min` to `max` characters (code points, as PostgreSQL counts them). */
+export function isText(value: unknown, min: number, max: number): value is string {
+  if (typeof value !== 'string' || !isStorableText(value)) return false;
+  // The first check spares huge strings the spreading into code points.
+  const length = value.length > 2 * max ? Infinity : [...value].length;
+  return length >= min && length <= max;
+}
+
+export const textMessage = (name: string | undefined, min: number, max: number) =>
+  `${name} must be a string of ${min} to ${max} characters, without NUL characters`;
+
+/** See `isText`. */
+export function IsText(min: number, max: number, options?: ValidationOptions) {
+  return ValidateBy(
+    {
+      name: 'isText',
+      validator: {
+        validate: (value: unknown) => isText(value, min, max),
+        defaultMessage: (args) => textMessage(args?.property, min, max),
+      },
+    },
+    options,
+  );
+}
+
+/**
+ * A moment (RFC 3339). isISO8601 knows that February has no 30th, isRFC3339 requires an offset, and the last check
+ * refuses offsets that lead out of the years of four digits, the only ones that RFC 3339 can write.
+ */
+const isDatetime = (value: unknown): boolean =>
+  isISO8601(value, { strict: true, strictSeparator: true }) &&
+  isRFC3339(value) &&
+  /^\d{4}-/.test(new Date(value as string).toISOString());
+
+export const IsDatetime = () =>
+  ValidateBy({
+    name: 'isDatetime',
+    validator: {
+      validate: isDatetime,
+      defaultMessage: (args) =>
+        `${args?.property} must be a datetime of RFC 3339, such as 2030-01-01T00:00:00Z`,
+    },
+  });
+
+/**
+ * A JSON object, kept exactly as parsed.
+ *
+ * @param maxBytes size limit as compact UTF-8 JSON
+ */
+export function IsJsonObject(maxBytes = Infinity): PropertyDecorator {
+  return ValidateBy({
+    name: 'isJsonObject',
+    validator: {
+      validate: (value: unknown) =>
+        isJsonObject(value) &&
+        (maxBytes === Infinity || Buffer.byteLength(JSON.stringify(value)) <= maxBytes),
+      defaultMessage: (args) =>
+        `${args?.property} must be a JSON object` +
+        (maxBytes === Infinity ? '' : ` of at most ${maxBytes} bytes as compact JSON`),
+    },
+  });
+}
+
+export const IsOptionalField = () => ValidateIf((_object, value) => value !== undefined);

@@ -1,0 +1,47 @@
+import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
+import type { Scope } from '../access/scopes.js';
+import { Developer } from '../developers/developer.entity.js';
+
+/** An application that acts for developers: with API keys of theirs, or with tokens that they have granted. */
+@Entity('api_clients')
+export class ApiClient {
+  /** UUIDv7: the OAuth `client_id`. */
+  @PrimaryColumn('uuid')
+  id: string;
+
+  /** Who manages it, and whom it acts for with client credentials; null: the server's own client, Swagger UI. */
+  @ManyToOne(() => Developer, { nullable: true })
+  @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'api_clients_owner' })
+  owner: Developer | null;
+
+  @Column('varchar', { length: 255 })
+  name: string;
+
+  @Column('text', { name: 'redirect_uris', array: true })
+  redirectUris: string[];
+
+  /** What `assets` of a feed request means when it is left out; null: all. */
+  @Column('varchar', { name: 'default_assets', length: 80, array: true, nullable: true })
+  defaultAssets: string[] | null;
+
+  /** The most that its keys and tokens may do. */
+  @Column('varchar', { length: 32, array: true })
+  scopes: Scope[];
+
+  /** SHA-256 of the secret; null for a public client, which has none. */
+  @Column('bytea', { name: 'secret_hash', nullable: true })
+  secretHash: Buffer | null;
+
+  /** The secret before the last rotation, which works until the overlap ends. */
+  @Column('bytea', { name: 'previous_secret_hash', nullable: true })
+  previousSecretHash: Buffer | null;
+
+  @Column({ type: 'timestamptz', name: 'previous_secret_expires_at', precision: 3, nullable: true })
+  previousSecretExpiresAt: Date | null;
+
+  @Column({ type: 'timestamptz', name: 'created_at', precision: 3 })
+  createdAt: Date;
+
+  @Column({ type: 'timestamptz', name: 'updated_at', precision: 3 })
+  updatedAt: Date;
+}

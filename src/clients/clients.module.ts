@@ -1,0 +1,18 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { DevelopersModule } from '../developers/developers.module.js';
+import { ApiClient } from './api-client.entity.js';
+import { ApiClientsController } from './api-clients.controller.js';
+import { ApiClientsService } from './api-clients.service.js';
+import { ApiKey } from './api-key.entity.js';
+import { ApiKeysController } from './api-keys.controller.js';
+import { ApiKeysService } from './api-keys.service.js';
+
+/** API clients (applications) and API keys. */
+@Module({
+  imports: [TypeOrmModule.forFeature([ApiClient, ApiKey]), DevelopersModule],
+  controllers: [ApiClientsController, ApiKeysController],
+  providers: [ApiClientsService, ApiKeysService],
+  exports: [ApiClientsService, ApiKeysService],
+})
+export class ClientsModule {}

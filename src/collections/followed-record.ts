@@ -1,0 +1,35 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { JobsService } from '../jobs/jobs.service.js';
+import type { SyncRecord } from '../records/record.entity.js';
+import { RecordChangeSubscriber } from '../sync-feed/record-change.subscriber.js';
+import { FOLLOWERS, type FollowersJob } from './followers.service.js';
+import { Pin } from './pin.entity.js';
+
+/**
+ * Fan-out: a change of a shared record sends one job in the owner's transaction, however many followers it has. Whether
+ * the record is shared is exact, because shares change under the same lock. Whether it is pinned is not, because pins
+ * belong to other libraries.
+ */
+@Injectable()
+export class FollowedRecord {
+  constructor(
+    changes: RecordChangeSubscriber,
+    private readonly jobs: JobsService,
+  ) {
+    changes.precede((manager, action, record) => this.onChange(manager, action, record));
+  }
+
+  private async onChange(
+    manager: EntityManager,
+    action: 'updated' | 'deleted',
+    { userId, itemId, isShared }: SyncRecord,
+  ): Promise<void> {
+    if (isShared)
+      await this.jobs.send(manager, FOLLOWERS, { itemUserId: userId, itemId } satisfies FollowersJob);
+    if (action !== 'deleted') return;
+    // The owner's own pin ends first: `removed` comes before `deleted` in the feed.
+    const own = await manager.findOneBy(Pin, { userId, itemId });
+    if (own) await manager.remove(Pin, own);
+  }
+}

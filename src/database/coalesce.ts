@@ -1,0 +1,39 @@
+import DataLoader from 'dataloader';
+
+/** Two, so that PostgreSQL works on one while this process reads the other. */
+const MAX_RUNNING = 2;
+
+/**
+ * Look-ups that arrive together share one query, sent after the last of them has arrived: each gets what is true after
+ * it asked. Nothing is kept. While two queries are on their way, the next look-ups gather: the busier the server, the
+ * more of them share one.
+ *
+ * @param read the results, in the order of the keys
+ * @param max keys in one query
+ */
+export function coalesce<Key, Value>(read: (keys: readonly Key[]) => Promise<Value[]>, max = Infinity) {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  const sendNext = () => {
+    const send = running < MAX_RUNNING ? waiting.shift() : undefined;
+    if (!send) return;
+    running++;
+    setImmediate(send);
+  };
+  const readAndGoOn = async (keys: readonly Key[]) => {
+    try {
+      return await read(keys);
+    } finally {
+      running--;
+      sendNext();
+    }
+  };
+  return new DataLoader<Key, Value>(readAndGoOn, {
+    cache: false,
+    batchScheduleFn: (send) => {
+      waiting.push(send);
+      sendNext();
+    },
+    maxBatchSize: max,
+  });
+}

@@ -1,0 +1,69 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { STATUS_CODES } from 'node:http';
+import { QueryFailedError } from 'typeorm';
+import { ApiError, type ErrorCode, serviceUnavailable } from './api-error.js';
+import { drainRequestBody } from './drain-request-body.js';
+
+/** What a status means when only the framework, not our code, said it; other 4xx go by their standard names. */
+const FRAMEWORK_ERRORS: Record<number, [ErrorCode, string]> = {
+  400: ['invalid_request', 'Invalid request'],
+  404: ['not_found', 'Not found'],
+  412: ['precondition_failed', 'Precondition failed'],
+  413: ['payload_too_large', 'Payload too large'],
+  414: ['invalid_request', 'URI too long'],
+  415: ['unsupported_media_type', 'Unsupported media type'],
+};
+
+/**
+ * SQLSTATE classes and socket errors that say "not now" rather than "never": the connection is lost (08), the
+ * server is short of something (53), going down or coming up (57P0x) or read-only (25006), a statement was cancelled
+ * (57014), a lock was not had in time (55P03), or a transaction was ended that we had left idle for too long (25P03).
+ */
+const DATABASE_UNAVAILABLE =
+  /^(08...|53...|57P0.|57014|55P03|25006|25P03|40001|40P01|E(CONNREFUSED|CONNRESET|NOENT|PIPE|TIMEDOUT|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH))$/;
+const CONNECTION_LOST =
+  /^(timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Client was closed|Query runner already released|Database connection provided by a query runner was already released|Cannot use a pool after calling end)/;
+
+function isDatabaseUnavailable(exception: unknown): boolean {
+  const cause = exception instanceof QueryFailedError ? exception.driverError : exception;
+  if (!(cause instanceof Error)) return false;
+  const code = (cause as { code?: unknown }).code;
+  return (typeof code === 'string' && DATABASE_UNAVAILABLE.test(code)) || CONNECTION_LOST.test(cause.message);
+}
+
+/** The answer to anything that was thrown. Only an ApiError speaks for itself; nothing internal ever leaks. */
+export function toApiError(exception: unknown): ApiError {
+  if (exception instanceof ApiError) return exception;
+  const status =
+    exception instanceof HttpException
+      ? exception.getStatus()
+      : (exception as { statusCode?: number } | undefined)?.statusCode;
+  if (status !== undefined && status >= 400 && status < 500) {
+    const [code, text] = FRAMEWORK_ERRORS[status] ?? [
+      'invalid_request',
+      STATUS_CODES[status] ?? 'Invalid request',
+    ];
+    return new ApiError(status, code, text);
+  }
+  if (isDatabaseUnavailable(exception)) return serviceUnavailable('The database cannot be reached.');
+  return new ApiError(500, 'internal_error', 'Internal server error');
+}
+
+/** One error shape for everything, and 5xx in the log with its cause. */
+@Catch()
+export class ApiErrorFilter implements ExceptionFilter {
+  private readonly logger = new Logger(ApiErrorFilter.name);
+
+  async catch(exception: unknown, host: ArgumentsHost): Promise<void> {
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    const error = toApiError(exception);
+    if (error.getStatus() >= 500) {
+      this.logger.error({ err: exception, reqId: reply.request.id }, `request failed: ${error.message}`);
+    }
+    // Headers of the answer that did not happen (an ETag, a Location) must not go out with the error.
+    for (const name of ['etag', 'location', 'cache-control', 'content-type']) void reply.removeHeader(name);
+    await drainRequestBody(reply);
+    void reply.status(error.getStatus()).headers(error.headers).send(error.getResponse());
+  }
+}

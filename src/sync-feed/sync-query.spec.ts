@@ -1,0 +1,54 @@
+import 'reflect-metadata';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { RequestValidationPipe } from '../api/validation.pipe.js';
+import { SyncQuery } from './sync-query.js';
+
+const value = fc.oneof(
+  fc.constantFrom<unknown>(
+    '',
+    '*',
+    'routes,trips',
+    'a,',
+    '1',
+    '5',
+    '0',
+    '007',
+    '1e2',
+    '+1',
+    '10000',
+    '10001',
+  ),
+  fc.constantFrom<unknown>('true', 'false', 'TRUE', 'dev-1', 'x'.repeat(256), '\0', ['5', '6'], ['routes']),
+  fc.string(),
+);
+const query = fc.dictionary(
+  fc.oneof(
+    fc.constantFrom('since', 'assets', 'limit', 'compact', 'developerId'),
+    fc.constantFrom('color', 'page'),
+  ),
+  value,
+);
+
+/** class-validator's own verdict: without the hand-written check. */
+class Decorated extends SyncQuery {}
+Object.defineProperty(Decorated, 'parse', { value: undefined });
+
+describe('SyncQuery.parse', () => {
+  it('accepts exactly what its decorators accept, with the same values', async () => {
+    const pipe = new RequestValidationPipe();
+    await fc.assert(
+      fc.asyncProperty(query, async (given) => {
+        const parsed = SyncQuery.parse(given);
+        const validated = await pipe.transform({ ...given }, { type: 'query', metatype: Decorated }).then(
+          (dto) => ({ ...dto }),
+          () => undefined,
+        );
+        const defined =
+          parsed && Object.fromEntries(Object.entries(parsed).filter(([, v]) => v !== undefined));
+        expect(defined).toEqual(validated);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
