@@ -1,22 +1,36 @@
+import { Injectable, Logger } from '@nestjs/common';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { config } from '../config.js';
 import { openDataDir } from '../database/embedded/data-dir.js';
 import { generateApiKey } from './secrets.js';
 
 /**
- * The admin key of an embedded server: made on the first start and kept in a file that only its user can read.
- *
- * @returns the key, and whether it is new and so has to be shown
+ * The operator's key, with scope `sync:admin`: ADMIN_API_KEY of the settings. Where that is unset and the database is
+ * embedded, a key is made on the first start and kept in a file that only its user can read.
  */
-export function loadAdminKey(dataDir: string): { key: string; isNew: boolean; path: string } {
-  const path = join(openDataDir(dataDir), 'admin-api-key');
-  if (existsSync(path)) {
-    const key = readFileSync(path, 'utf8').trim();
-    // Cut short, by a full disk perhaps.
-    if (key === '') throw new Error(`${path} is empty; delete it to get a new key`);
-    return { key, isNew: false, path };
+@Injectable()
+export class AdminKey {
+  /** Undefined: neither set nor embedded. Only existing `sync:admin` keys and tokens can administer the server. */
+  readonly key: string | undefined = config.ADMIN_API_KEY;
+  /** The file of a generated key. */
+  readonly path: string | undefined;
+  /** Generated at this start, and so shown to the operator, once. */
+  readonly isNew: boolean = false;
+
+  constructor() {
+    if (this.key !== undefined) return;
+    if (config.DATABASE_URL !== undefined) {
+      new Logger(AdminKey.name).warn(
+        'ADMIN_API_KEY is not set: only existing sync:admin keys and tokens can administer this server',
+      );
+      return;
+    }
+    this.path = join(openDataDir(config.DATA_DIR), 'admin-api-key');
+    this.isNew = !existsSync(this.path);
+    if (this.isNew) writeFileSync(this.path, `${generateApiKey()}\n`, { mode: 0o600, flag: 'wx' });
+    this.key = readFileSync(this.path, 'utf8').trim();
+    // A full disk can cut the file short.
+    if (this.key === '') throw new Error(`${this.path} is empty; delete it to get a new key`);
   }
-  const key = generateApiKey();
-  writeFileSync(path, `${key}\n`, { mode: 0o600, flag: 'wx' });
-  return { key, isNew: true, path };
 }

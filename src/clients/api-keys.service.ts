@@ -4,7 +4,6 @@ import { timingSafeEqual } from 'node:crypto';
 import { QueryFailedError, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { conflict, forbidden, invalidRequest, notFound } from '../http/api-error.js';
-import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { ApiKey, IS_NOT_REVOKED } from './api-key.entity.js';
 import {
@@ -14,6 +13,7 @@ import {
   type CreateApiKeyDto,
   type CreatedApiKeyBody,
 } from './api-key.dto.js';
+import { AdminKey } from './admin-key.js';
 import { ApiClientsService } from './api-clients.service.js';
 import type { ApiClient } from './api-client.entity.js';
 import { Caller } from '../access/caller.js';
@@ -69,8 +69,7 @@ interface KeyInUse extends Pick<StoredKey, 'scopes' | 'endsAt' | 'clientId'> {
 @Injectable()
 export class ApiKeysService {
   private readonly logger = new Logger(ApiKeysService.name);
-  private readonly adminKeyHash =
-    config.ADMIN_API_KEY === undefined ? undefined : hashSecret(config.ADMIN_API_KEY);
+  private readonly adminKeyHash: Buffer | undefined;
 
   /** Keys in use by the hex of their hash. */
   private readonly inUse = new CredentialCache<KeyInUse>((hash) => this.load(Buffer.from(hash, 'hex')));
@@ -80,7 +79,10 @@ export class ApiKeysService {
     @InjectRepository(ApiKey) private readonly keys: Repository<ApiKey>,
     private readonly developers: DevelopersService,
     private readonly clients: ApiClientsService,
-  ) {}
+    { key }: AdminKey,
+  ) {
+    this.adminKeyHash = key === undefined ? undefined : hashSecret(key);
+  }
 
   /** The caller that a key stands for, or undefined for a key that is unknown, expired or revoked. */
   async authenticate(key: string): Promise<Caller | undefined> {

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DevelopersModule } from '../developers/developers.module.js';
+import { AdminKey } from './admin-key.js';
 import { ApiClient } from './api-client.entity.js';
 import { ApiClientsController } from './api-clients.controller.js';
 import { ApiClientsService } from './api-clients.service.js';
@@ -12,7 +13,7 @@ import { ApiKeysService } from './api-keys.service.js';
 @Module({
   imports: [TypeOrmModule.forFeature([ApiClient, ApiKey]), DevelopersModule],
   controllers: [ApiClientsController, ApiKeysController],
-  providers: [ApiClientsService, ApiKeysService],
+  providers: [AdminKey, ApiClientsService, ApiKeysService],
   exports: [ApiClientsService, ApiKeysService],
 })
 export class ClientsModule {}

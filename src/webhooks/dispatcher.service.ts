@@ -124,7 +124,7 @@ export class DispatcherService implements OnApplicationBootstrap, OnModuleDestro
   private async takeTurns(): Promise<void> {
     const room = MAX_RUNNING - this.running.size;
     // Every notification has URLs of this server, which may not know its own before it listens.
-    if (room === 0 || config.PUBLIC_URL === undefined) return;
+    if (room === 0) return;
     const [, { rows }] = (await this.dataSource.pool.query(take(room))) as unknown as [
       unknown,
       { rows: Turn[] },

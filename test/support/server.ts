@@ -23,11 +23,13 @@ export interface TestApp {
 
 export async function startApp(env: Record<string, string> = {}): Promise<TestApp> {
   const database = await createDatabase();
-  Object.assign(process.env, { ...SETTINGS, PORT: '0', ...database.env, ...env });
-  const { createApp, listen } = await import('../../src/create-app.js');
+  const port = await freePort();
+  Object.assign(process.env, { ...SETTINGS, PORT: String(port), ...database.env, ...env });
+  const { createApp } = await import('../../src/create-app.js');
   const { default: dataSource } = await import('../../ormconfig.js');
   const app = await createApp();
-  const url = await listen(app);
+  await app.listen(port, SETTINGS.HOST);
+  const url = `http://${SETTINGS.HOST}:${port}`;
   return {
     url,
     admin: new Api(url, ADMIN_KEY),
