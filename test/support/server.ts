@@ -23,7 +23,7 @@ export interface TestApp {
 
 export async function startApp(env: Record<string, string> = {}): Promise<TestApp> {
   const database = await createDatabase();
-  Object.assign(process.env, { ...SETTINGS, PORT: '0', ...database.env, ...env });
+  Object.assign(process.env, { ...SETTINGS, PORT: String(await freePort()), ...database.env, ...env });
   const { createApp, listen } = await import('../../src/create-app.js');
   const { default: dataSource } = await import('../../ormconfig.js');
   const app = await createApp();
