@@ -1,12 +1,11 @@
-/** One project for everything; `*.postgres.e2e-spec.ts` needs the real concurrency of a server (TEST_DATABASE_URL). */
+/** Spec files of a kind; `*.postgres.*` needs the real concurrency of a server (TEST_DATABASE_URL). */
+export const specs = (kind) =>
+  `<rootDir>/test/**/${process.env.TEST_DATABASE_URL ? '*' : '!(*.postgres)'}.${kind}-spec.ts`;
+
+/** The behaviour: `npm test`. What takes its time is in jest.endurance.config.js. */
 export default {
   testEnvironment: 'node',
-  testMatch: [
-    '<rootDir>/src/**/*.spec.ts',
-    process.env.TEST_DATABASE_URL
-      ? '<rootDir>/test/**/*.e2e-spec.ts'
-      : '<rootDir>/test/**/!(*.postgres).e2e-spec.ts',
-  ],
+  testMatch: ['<rootDir>/src/**/*.spec.ts', specs('e2e')],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   maxWorkers: 2,

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -8,26 +8,29 @@ import { v4 as uuidv4 } from 'uuid';
 import { Grant } from '../src/tokens/grant.entity.js';
 import { type Api, RECORDS } from './support/api.js';
 import { createClient, createClientKey } from './support/api-clients.js';
+import { useApp } from './support/app.js';
 import { expectError } from './support/errors.js';
 import { acknowledge, FAILURES, joined, type Received, Receiver } from './support/receiver.js';
 import { ReadmeClient } from './support/readme-client.js';
-import { startApp, type TestApp } from './support/server.js';
 import { expectExactCopy, SyncClient } from './support/sync-client.js';
 import { until } from './support/until.js';
+import {
+  count,
+  expectDeliveryDespite,
+  hurry as hurryAll,
+  QUICK_FAILURES,
+  untilSoon as untilSoonOf,
+} from './support/webhook-failures.js';
 import { type Application, createApplication, createEndpoint, WEBHOOKS } from './support/webhooks.js';
 
-let app: TestApp;
+const app = useApp({ WEBHOOK_ALLOW_PRIVATE: 'true' });
 const receivers: Receiver[] = [];
 
-beforeAll(async () => {
-  app = await startApp({ WEBHOOK_ALLOW_PRIVATE: 'true' });
-});
 afterEach(async () => {
   for (const receiver of receivers) expect(receiver.refused).toEqual([]);
   await Promise.all(receivers.splice(0).map((receiver) => receiver.close()));
   await app.dataSource.query('DELETE FROM webhook_endpoints');
 });
-afterAll(() => app.close());
 
 const query = (sql: string, values: unknown[] = []) => app.dataSource.query(sql, values);
 
@@ -52,22 +55,8 @@ const route = (developerId: string, resourceKey: string, resourceType = 'ROUTE')
   data: { n: 1 },
 });
 
-/** Ends every wait for a next attempt: what would come in hours comes now. */
-const hurry = () =>
-  query(`
-    WITH endpoints AS (UPDATE webhook_endpoints SET retry_at = NULL)
-    UPDATE webhook_positions SET due_at = clock_timestamp() WHERE due_at IS NOT NULL AND lease IS NULL`);
-
-/** Waits for a condition, with all waits for next attempts cut short. */
-const untilSoon = (condition: () => Promise<boolean> | boolean) =>
-  until(async () => {
-    if (await condition()) return true;
-    await hurry();
-    return false;
-  });
-
-const count = (receiver: Receiver) =>
-  receiver.messages.reduce((sum, { notifications }) => sum + notifications.length, 0);
+const hurry = () => hurryAll(app.dataSource);
+const untilSoon = (condition: () => Promise<boolean> | boolean) => untilSoonOf(app.dataSource, condition);
 
 describe('a change', () => {
   it('is told to the applications that its developer lets read, signed, with what the feed says of it', async () => {
@@ -76,7 +65,7 @@ describe('a change', () => {
     const api = await told.connect(developerId);
     await other.connect(someone());
     const [{ clock }] = await query(
-      'SELECT clock AS feed_clock FROM feeds JOIN developers USING (user_id) WHERE developer_id = $1',
+      'SELECT clock FROM feeds JOIN developers USING (user_id) WHERE developer_id = $1',
       [developerId],
     );
     const { id } = await api.create(route(developerId, 'a'));
@@ -123,37 +112,8 @@ describe('a change', () => {
     await expectExactCopy(client, api, developerId);
   });
 
-  it('reaches a receiver that fails, in whatever way, under one id in each attempt, and syncing on reception alone ends exact', async () => {
-    // All at once: some of them take their time.
-    await Promise.all(
-      Object.values(FAILURES).map(async (fail) => {
-        const { receiver, webhook, connect } = await start();
-        const developerId = someone();
-        const api = await connect(developerId);
-        const client = new SyncClient(api);
-        let failures = 0;
-        receiver.behave = async (request, response) => {
-          await client.catchUp();
-          return failures++ < 2 ? fail(request, response) : acknowledge(request, response);
-        };
-        const { id } = await api.create(route(developerId, 'a'));
-        await until(() => receiver.received.length > 0);
-        for (let n = 0; n < 5; n++) await api.patch(`${RECORDS}/${id}`, { data: { n } });
-        await untilSoon(
-          async () =>
-            count(receiver) === 6 &&
-            failures > 3 &&
-            (await app.admin.get(webhook)).body.failingSince === null,
-        );
-
-        const [first, second, third] = receiver.received;
-        expect([second.id, second.text]).toEqual([first.id, first.text]);
-        expect([third.id, third.text]).toEqual([first.id, first.text]);
-        expect(joined(receiver.messages, await idOf(developerId))).toHaveLength(6);
-        await expectExactCopy(client, api, developerId);
-      }),
-    );
-  });
+  it('reaches a receiver that fails at once, in whatever way, under one id in each attempt, and syncing on reception alone ends exact', () =>
+    expectDeliveryDespite(app, QUICK_FAILURES));
 
   it.each([{}, { overlapSeconds: 0 }])(
     'is told when its key is rotated (%j) before it was',
@@ -266,17 +226,17 @@ describe('an endpoint that fails', () => {
     expect(receiver.messages.slice(2).map(({ notifications }) => notifications.length)).toEqual([100, 50]);
   });
 
-  it.each([
-    ['429', '3600', 3_600_000],
-    ['503', new Date(Date.now() + 7_200_000).toUTCString(), 7_100_000],
+  it.each<[number, string, () => string, number]>([
+    [429, 'seconds', () => '3600', 3_600_000],
+    [503, 'a date', () => new Date(Date.now() + 7_200_000).toUTCString(), 7_100_000],
   ])(
-    'is left alone for as long as it asks with %s and Retry-After: %s',
-    async (status, retryAfter, delay) => {
+    'is left alone for as long as it asks with %i and Retry-After in the form of %s',
+    async (status, _form, retryAfter, delay) => {
       const { receiver, connect, webhook } = await start();
       const developerId = someone();
       const api = await connect(developerId);
       receiver.behave = (_request, response) =>
-        void response.writeHead(Number(status), { 'retry-after': retryAfter }).end();
+        void response.writeHead(status, { 'retry-after': retryAfter() }).end();
       const before = Date.now();
       await api.create(route(developerId, 'a'));
       await until(async () => (await app.admin.get(webhook)).body.retryAt !== null);

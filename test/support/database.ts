@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { cp, rm } from 'node:fs/promises';
+import { cpSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
@@ -23,7 +24,8 @@ export async function createDatabase({ embedded = !isServer } = {}): Promise<Tes
   const name = `${process.env.TEST_DATABASE_NAME ?? 'db'}_${randomBytes(6).toString('hex')}`;
   const DATA_DIR = join(process.env.TEST_DIRECTORY!, name);
   if (embedded) {
-    await cp(join(process.env.TEST_DIRECTORY!, 'template'), DATA_DIR, { recursive: true });
+    // A third of the time that cp() takes for these 1,000 files.
+    cpSync(join(process.env.TEST_DIRECTORY!, 'template'), DATA_DIR, { recursive: true });
     return {
       env: { DATABASE_URL: '', DATA_DIR },
       drop: () => rm(DATA_DIR, { recursive: true, force: true }),

@@ -4,15 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 
-const MIGRATE = `
-  const { default: dataSource } = await import('./dist/ormconfig.js');
-  await dataSource.initialize();
-  await dataSource.migrate();
-  await dataSource.destroy();`;
+/** A first start: it migrates, makes the schema of the jobs and the server's keys. */
+const START = `
+  const { createApp } = await import('./dist/src/create-app.js');
+  const app = await createApp();
+  await app.close();`;
 
 /**
- * Migrates one embedded database and, with TEST_DATABASE_URL, one on that server: every test file gets a copy of its
- * own. What the copies need to know is left in the environment.
+ * Starts the server once on an embedded database and, with TEST_DATABASE_URL, on one of that server: every test file
+ * gets a copy of its own, on which a start is quick. What the copies need to know is left in the environment.
  */
 export default async function globalSetup(): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), 'tidemark-test-'));
@@ -20,9 +20,14 @@ export default async function globalSetup(): Promise<void> {
   process.env.TEST_SEED ??= String(Math.floor(Math.random() * 2 ** 31));
   console.log(`\nTEST_SEED=${process.env.TEST_SEED}`);
 
-  const env: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: '', DATA_DIR: join(work, 'template') };
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    NODE_OPTIONS: '',
+    LOG_LEVEL: 'silent',
+    DATA_DIR: join(work, 'template'),
+  };
   delete env.DATABASE_URL;
-  migrate(env);
+  start(env);
   const server = process.env.TEST_DATABASE_URL;
   if (server) {
     process.env.TEST_DATABASE_NAME = `tidemark_test_${process.pid}`;
@@ -32,9 +37,9 @@ export default async function globalSetup(): Promise<void> {
     await client.end();
     const url = new URL(server);
     url.pathname = `/${process.env.TEST_DATABASE_NAME}`;
-    migrate({ ...env, DATABASE_URL: url.href });
+    start({ ...env, DATABASE_URL: url.href });
   }
 }
 
-const migrate = (env: NodeJS.ProcessEnv) =>
-  execFileSync(process.execPath, ['--input-type=module', '-e', MIGRATE], { env, stdio: 'inherit' });
+const start = (env: NodeJS.ProcessEnv) =>
+  execFileSync(process.execPath, ['--input-type=module', '-e', START], { env, stdio: 'inherit' });

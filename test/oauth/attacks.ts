@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { exportJWK, generateKeyPair, importJWK, type JWK, type JWTPayload, SignJWT } from 'jose';
-import { Api } from './support/api.js';
-import { type Client, createClient } from './support/api-clients.js';
-import { expectError } from './support/errors.js';
+import { Api } from '../support/api.js';
+import { type Client, createClient } from '../support/api-clients.js';
+import { expectError } from '../support/errors.js';
 import {
   authorization,
   authorize,
@@ -13,22 +13,19 @@ import {
   pkce,
   post,
   setPassword,
-} from './support/oauth.js';
-import { startApp, type TestApp } from './support/server.js';
+} from '../support/oauth.js';
+import { app } from './app.js';
 
-let app: TestApp;
 let client: Client;
 let other: Client;
 
 beforeAll(async () => {
-  app = await startApp();
   client = await createClient(app.admin, {
     redirectUris: ['https://planner.example/callback', 'https://planner.example/second'],
   });
   other = await createClient(app.admin, { name: 'Other', redirectUris: ['https://other.example/callback'] });
   for (const name of ['dev-1', 'dev-2']) await setPassword(app.admin, name);
 });
-afterAll(() => app.close());
 
 const sync = (token: string) => new Api(app.url, token).sync({ since: '1970-01-01T00:00:00Z' });
 

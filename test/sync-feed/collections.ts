@@ -1,14 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Api, RECORDS } from './support/api.js';
-import { startApp, type TestApp } from './support/server.js';
-import { SyncClient, type SyncItem } from './support/sync-client.js';
-import { until } from './support/until.js';
-
-let app: TestApp;
-beforeAll(async () => {
-  app = await startApp({ PUBLIC_URL: 'https://sync.example.com' });
-});
-afterAll(() => app.close());
+import { describe, expect, it } from '@jest/globals';
+import { type Api, RECORDS } from '../support/api.js';
+import { SyncClient, type SyncItem } from '../support/sync-client.js';
+import { until } from '../support/until.js';
+import { app } from './app.js';
 
 let count = 0;
 
@@ -20,7 +14,7 @@ class Developer {
   ) {}
 
   static async create(): Promise<Developer> {
-    const id = `developer-${++count}`;
+    const id = `collections-${++count}`;
     const api = await app.developer(id);
     return new Developer(id, api, new SyncClient(api));
   }

@@ -1,23 +1,20 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type Answer, type Api, RECORDS, type RecordInput } from './support/api.js';
-import { expectError } from './support/errors.js';
-import { startApp, type TestApp } from './support/server.js';
-import type { SyncItem } from './support/sync-client.js';
+import { type Answer, type Api, RECORDS, type RecordInput } from '../support/api.js';
+import { expectError } from '../support/errors.js';
+import type { SyncItem } from '../support/sync-client.js';
+import { app } from './app.js';
 
 const UNKNOWN_ID = '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d';
 const DATETIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-let app: TestApp;
 let dev: Api;
 let other: Api;
 
 beforeAll(async () => {
-  app = await startApp();
   dev = await app.developer('dev-789');
   other = await app.developer('other');
 });
-afterAll(() => app.close());
 
 let keys = 0;
 const input = (extra: Partial<RecordInput> = {}): RecordInput => ({

@@ -1,19 +1,19 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Api, RECORDS } from './support/api.js';
-import { startApp, type TestApp } from './support/server.js';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { readdirSync } from 'node:fs';
+import { type Api, RECORDS } from '../support/api.js';
+import { app } from './app.js';
 
-let app: TestApp;
 let dev: Api;
 beforeAll(async () => {
-  app = await startApp();
   dev = await app.developer('dev-1');
 });
-afterAll(() => app.close());
 
 const tables = async () => ({
   records: await app.dataSource.query('SELECT * FROM records ORDER BY item_id'),
   events: await app.dataSource.query('SELECT * FROM change_events ORDER BY datetime'),
-  clock: await app.dataSource.query('SELECT clock FROM feeds ORDER BY user_id'),
+  clock: await app.dataSource.query(
+    'SELECT developer_id, clock FROM feeds JOIN developers USING (user_id) ORDER BY user_id',
+  ),
 });
 
 let keys = 0;
@@ -52,7 +52,8 @@ describe.each(WRITES)('%s', (_name, action, write, status) => {
         action,
         item_type: 'route',
         asset: 'routes',
-        datetime: after.clock[0].clock,
+        datetime: after.clock.find(({ developer_id }: { developer_id: string }) => developer_id === 'dev-1')
+          .clock,
       }),
     ]);
     const record = after.records.find((row: { item_id: string }) => row.item_id === added[0].item_id);
@@ -89,4 +90,20 @@ it('a write that changes nothing, is refused or fails emits nothing', async () =
   expect((await dev.post(RECORDS, { ...input(), resourceKey: record.resourceKey })).status).toBe(409);
   expect((await dev.patch(path, { resourceKey: 'other' })).status).toBe(400);
   expect(await tables()).toEqual(before);
+});
+
+it('every class of a *.subscriber.ts file is registered with the DataSource', async () => {
+  const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.subscriber.ts'),
+  );
+  const modules: Record<string, unknown>[] = await Promise.all(
+    files.map((file) => import(`../../src/${file.replace(/\.ts$/, '.js')}`)),
+  );
+  const classes = modules
+    .flatMap((module) => Object.values(module))
+    .filter((exported) => typeof exported === 'function' && /^class\b/.test(String(exported)));
+  expect(classes).not.toEqual([]);
+  const isRegistered = (subscriber: unknown) =>
+    app.dataSource.subscribers.some((registered) => registered instanceof (subscriber as () => unknown));
+  expect(classes.filter((subscriber) => !isRegistered(subscriber))).toEqual([]);
 });

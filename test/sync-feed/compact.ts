@@ -1,17 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Api, RECORDS } from './support/api.js';
-import { expectLibrary, settle } from './support/followers.js';
-import { seededRandom } from './support/random.js';
-import { startApp, type TestApp } from './support/server.js';
-import { SyncClient, type SyncItem } from './support/sync-client.js';
+import { describe, expect, it } from '@jest/globals';
+import { type Api, RECORDS } from '../support/api.js';
+import { expectLibrary, settle } from '../support/followers.js';
+import { seededRandom } from '../support/random.js';
+import { SyncClient, type SyncItem } from '../support/sync-client.js';
+import { app } from './app.js';
 
 const ENDS = ['deleted', 'removed'];
-
-let app: TestApp;
-beforeAll(async () => {
-  app = await startApp();
-});
-afterAll(() => app.close());
 
 const query = (sql: string, values?: unknown[]) => app.dataSource.query(sql, values);
 
@@ -174,7 +168,7 @@ describe('compact=true', () => {
         [name],
       );
       await query('VACUUM ANALYZE change_events');
-      const { READ_LATEST_CHANGES } = await import('../src/sync-feed/read-changes.js');
+      const { READ_LATEST_CHANGES } = await import('../../src/sync-feed/read-changes.js');
       const id = await ownId(name);
       const plan = await app.dataSource.transaction(async (manager) => {
         await manager.query(`SET LOCAL plan_cache_mode = force_${kind}_plan`);

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { Api, RECORDS } from './support/api.js';
-import { startApp, type TestApp } from './support/server.js';
-import { until } from './support/until.js';
+import { Api, RECORDS } from '../support/api.js';
+import { until } from '../support/until.js';
+import { app } from './app.js';
 
 const KEYS = '/api/v1/api-keys';
 const CLIENTS = '/api/v1/api-clients';
@@ -14,20 +14,14 @@ interface Key {
   [field: string]: unknown;
 }
 
-let app: TestApp;
-beforeAll(async () => {
-  app = await startApp();
-});
-afterAll(() => app.close());
-
 let developers = 0;
 /** A developer of each test. */
 let developerId: string;
 let mine: Key;
-beforeEach(async () => {
-  developerId = `dev-${++developers}`;
+async function newDeveloper(): Promise<void> {
+  developerId = `own-keys-${++developers}`;
   mine = await createKey({ name: 'laptop' });
-});
+}
 
 async function createKey(extra: Record<string, unknown> = {}): Promise<Key> {
   const { status, body } = await app.admin.post(KEYS, {
@@ -57,6 +51,8 @@ const find = async ({ id }: { id: string }) =>
   (await app.admin.get(`${KEYS}?developerId=${developerId}`)).body.data.find((key: Key) => key.id === id);
 
 describe("a developer's own keys", () => {
+  beforeEach(newDeveloper);
+
   it('are listed for it, and only they, with and without the filter', async () => {
     const second = await createKey({ scopes: ['sync:read'] });
     await createKey({ developerId: 'dev-other' });
@@ -113,6 +109,8 @@ describe("a developer's own keys", () => {
 });
 
 describe('POST /api/v1/api-keys/{id}/rotate', () => {
+  beforeEach(newDeveloper);
+
   it('answers 201 with a new key of the same kind, and both work until the overlap ends', async () => {
     const clientId = await createClient();
     const old = await createKey({
@@ -200,6 +198,8 @@ describe('POST /api/v1/api-keys/{id}/rotate', () => {
 });
 
 describe('an application with a key of the developer', () => {
+  beforeEach(newDeveloper);
+
   it('cannot manage keys, not even that one: it would outlive what it was granted', async () => {
     const its = await createKey({ clientId: await createClient() });
     expect(await works(its.key)).toBe(true);

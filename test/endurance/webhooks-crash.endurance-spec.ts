@@ -1,13 +1,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { memoryOf } from '../tools/process-table.js';
-import { type Api, RECORDS } from './support/api.js';
-import { createDatabase, isServer, runSql, type TestDatabase } from './support/database.js';
-import { seededRandom } from './support/random.js';
-import { acknowledge, joined, Receiver } from './support/receiver.js';
-import { ServerProcess } from './support/server.js';
-import { expectExactCopy, SyncClient } from './support/sync-client.js';
-import { until } from './support/until.js';
-import { type Application, createApplication } from './support/webhooks.js';
+import { memoryOf } from '../../tools/process-table.js';
+import { type Api, RECORDS } from '../support/api.js';
+import { createDatabase, isServer, runSql, type TestDatabase } from '../support/database.js';
+import { seededRandom } from '../support/random.js';
+import { acknowledge, joined, Receiver } from '../support/receiver.js';
+import { ServerProcess } from '../support/server.js';
+import { expectExactCopy, SyncClient } from '../support/sync-client.js';
+import { until } from '../support/until.js';
+import { type Application, createApplication } from '../support/webhooks.js';
 
 const random = seededRandom();
 const pick = <T>(values: readonly T[]) => values[Math.floor(random() * values.length)];

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
-import { Api } from './support/api.js';
-import { type Client, createClient } from './support/api-clients.js';
-import { expectError } from './support/errors.js';
+import { Api } from '../support/api.js';
+import { type Client, createClient } from '../support/api-clients.js';
+import { expectError } from '../support/errors.js';
 import {
   authorization,
   authorizeUrl,
@@ -12,18 +12,15 @@ import {
   pkce,
   post,
   setPassword,
-} from './support/oauth.js';
-import { startApp, type TestApp } from './support/server.js';
+} from '../support/oauth.js';
+import { app } from './app.js';
 
-let app: TestApp;
 let client: Client;
 
 beforeAll(async () => {
-  app = await startApp({ TRUST_PROXY: '127.0.0.1' });
   client = await createClient(app.admin);
-  await setPassword(app.admin, 'dev-1');
+  await setPassword(app.admin, 'person-1');
 });
-afterAll(() => app.close());
 
 /** A login page, and how to answer it from an address. */
 async function loginPage() {
@@ -101,23 +98,23 @@ describe('an invite', () => {
 describe('a password', () => {
   it('is stored with Argon2id, and changed by admins, which ends logins', async () => {
     const browser = new Browser(app.url);
-    await getTokens(app.url, client, 'dev-1', {}, browser);
+    await getTokens(app.url, client, 'person-1', {}, browser);
     const again = await browser.request(authorizeUrl(authorization(client, pkce().challenge)));
     expect(again.headers.get('location')).toContain('https://planner.example/callback?code=');
-    expect((await setPassword(app.admin, 'dev-1')).status).toBe(204);
+    expect((await setPassword(app.admin, 'person-1')).status).toBe(204);
     const [{ hash }] = await app.dataSource.query(
-      `SELECT hash FROM passwords JOIN developers ON developers.user_id = passwords.user_id WHERE developers.developer_id = 'dev-1'`,
+      `SELECT hash FROM passwords JOIN developers ON developers.user_id = passwords.user_id WHERE developers.developer_id = 'person-1'`,
     );
     expect(hash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
     const later = await browser.request(authorizeUrl(authorization(client, pkce().challenge)));
     expect(later.headers.get('location')).toContain('/oauth/interaction/');
-    expectError(await setPassword(app.admin, 'dev-1', 'short'), 400, 'invalid_request', 'password');
+    expectError(await setPassword(app.admin, 'person-1', 'short'), 400, 'invalid_request', 'password');
   });
 
   it('that is wrong is told from an unknown developer by nothing', async () => {
     const answer = await loginPage();
     const strip = (page: string) => page.replace(/value="[^"]*"/g, '');
-    const known = await answer('dev-1', 'wrong password', '192.0.2.2');
+    const known = await answer('person-1', 'wrong password', '192.0.2.2');
     const unknown = await answer('nobody', 'wrong password', '192.0.2.2');
     const odd = await answer('\0', 'wrong password', '192.0.2.2');
     expect([known.status, unknown.status, odd.status]).toEqual([401, 401, 401]);
@@ -136,7 +133,7 @@ describe('a password', () => {
     const right = await answer('dev-guessed', PASSWORD, '192.0.2.40');
     expect(right.status).toBe(429);
     expect(Number(right.headers.get('retry-after'))).toBeGreaterThan(0);
-    expect((await answer('dev-1', PASSWORD, '192.0.2.41')).status).toBe(303);
+    expect((await answer('person-1', PASSWORD, '192.0.2.41')).status).toBe(303);
   });
 
   it('can be guessed 100 times from an address, in all processes together', async () => {
@@ -151,25 +148,25 @@ describe('a password', () => {
 
 describe('a grant', () => {
   it('is seen and withdrawn by the developer, not by applications and others', async () => {
-    const tokens = await getTokens(app.url, client, 'dev-1', { scope: 'sync:read sync:write' });
-    const own = await app.developer('dev-1');
-    const stranger = await app.developer('dev-2');
+    const tokens = await getTokens(app.url, client, 'person-1', { scope: 'sync:read sync:write' });
+    const own = await app.developer('person-1');
+    const stranger = await app.developer('person-2');
     const { body } = await own.get('/api/v1/grants');
     const { grant: id } = decodeJwt(tokens.access_token);
     const grant = body.data.find((one: { id: string }) => one.id === id);
     expect(grant).toMatchObject({
-      developerId: 'dev-1',
+      developerId: 'person-1',
       clientId: client.id,
       clientName: 'Route planner',
       scopes: ['sync:read', 'sync:write'],
     });
     expect((await stranger.get('/api/v1/grants')).body).toMatchObject({ total: 0 });
-    expectError(await stranger.get('/api/v1/grants?developerId=dev-1'), 403, 'forbidden');
+    expectError(await stranger.get('/api/v1/grants?developerId=person-1'), 403, 'forbidden');
     expectError(await stranger.delete(`/api/v1/grants/${grant.id}`), 404, 'not_found');
     const application = new Api(app.url, tokens.access_token);
     expectError(await application.get('/api/v1/grants'), 403, 'forbidden');
     expectError(await application.delete(`/api/v1/grants/${grant.id}`), 403, 'forbidden');
-    expect((await app.admin.get('/api/v1/grants?developerId=dev-1')).body.total).toBe(body.total);
+    expect((await app.admin.get('/api/v1/grants?developerId=person-1')).body.total).toBe(body.total);
     expect((await own.delete(`/api/v1/grants/${grant.id}`)).status).toBe(204);
     expectError(await application.sync({ since: '1970-01-01' }), 401, 'invalid_token');
     const late = await post(app.url, '/oauth/token', client, {
@@ -186,7 +183,7 @@ describe('a grant', () => {
       secret: null,
       redirectUri: `${app.url}/docs/oauth2-redirect.html`,
     };
-    const tokens = await getTokens(app.url, docs, 'dev-1');
+    const tokens = await getTokens(app.url, docs, 'person-1');
     const { status, body } = await new Api(app.url, tokens.access_token).get('/api/v1/grants');
     expect(status).toBe(200);
     expect(body.data.map(({ clientId }: { clientId: string }) => clientId)).toContain(docs.id);
@@ -201,12 +198,12 @@ describe('signing keys', () => {
       const { body } = await new Api(app.url).get('/oauth/jwks');
       return JSON.parse(body).keys.map(({ kid }: { kid: string }) => kid);
     };
-    const { access_token: old } = await getTokens(app.url, client, 'dev-1');
+    const { access_token: old } = await getTokens(app.url, client, 'person-1');
     const [before] = await kids();
     const { status, body } = await rotate(60);
     expect(status).toBe(201);
     expect(await kids()).toEqual([body.id, before]);
-    const { access_token: young } = await getTokens(app.url, client, 'dev-1');
+    const { access_token: young } = await getTokens(app.url, client, 'person-1');
     for (const token of [old, young])
       expect((await new Api(app.url, token).sync({ since: '1970-01-01' })).status).toBe(200);
     const { body: last } = await rotate(0);

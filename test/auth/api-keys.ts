@@ -1,20 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash, randomUUID } from 'node:crypto';
-import { type Answer, Api, RECORDS } from './support/api.js';
-import { runSql } from './support/database.js';
-import { recordQueries } from './support/queries.js';
-import { ADMIN_KEY, createDatabase, ServerProcess, startApp, type TestApp } from './support/server.js';
-import { until } from './support/until.js';
+import { type Answer, Api, RECORDS } from '../support/api.js';
+import { runSql } from '../support/database.js';
+import { recordQueries } from '../support/queries.js';
+import { ADMIN_KEY, createDatabase, ServerProcess } from '../support/server.js';
+import { until } from '../support/until.js';
+import { app } from './app.js';
 
 const KEYS = '/api/v1/api-keys';
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const UNKNOWN_KEY = `tdm_${'x'.repeat(43)}`;
-
-let app: TestApp;
-beforeAll(async () => {
-  app = await startApp();
-});
-afterAll(() => app.close());
 
 /** A new key, and requests with it. */
 async function createKey(extra: Record<string, unknown> = {}) {

@@ -1,16 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type Api, RECORDS } from './support/api.js';
-import { expectLibrary, settle } from './support/followers.js';
-import { ReadmeClient } from './support/readme-client.js';
-import { startApp, type TestApp } from './support/server.js';
-import { SyncClient } from './support/sync-client.js';
-
-let app: TestApp;
-beforeAll(async () => {
-  app = await startApp();
-});
-afterAll(() => app.close());
+import { type Api, RECORDS } from '../support/api.js';
+import { expectLibrary, settle } from '../support/followers.js';
+import { ReadmeClient } from '../support/readme-client.js';
+import { SyncClient } from '../support/sync-client.js';
+import { app } from './app.js';
 
 const query = (sql: string, values: unknown[] = []) => app.dataSource.query(sql, values);
 

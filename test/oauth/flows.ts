@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import { Api } from './support/api.js';
-import { type Client, createClient } from './support/api-clients.js';
-import { expectError } from './support/errors.js';
+import { Api } from '../support/api.js';
+import { type Client, createClient } from '../support/api-clients.js';
+import { expectError } from '../support/errors.js';
 import {
   authorization,
   authorize,
@@ -13,15 +13,13 @@ import {
   pkce,
   post,
   setPassword,
-} from './support/oauth.js';
-import { startApp, type TestApp } from './support/server.js';
+} from '../support/oauth.js';
+import { app } from './app.js';
 
-let app: TestApp;
 let client: Client;
 let publicClient: Client;
 
 beforeAll(async () => {
-  app = await startApp();
   client = await createClient(app.admin);
   publicClient = await createClient(app.admin, {
     public: true,
@@ -29,7 +27,6 @@ beforeAll(async () => {
   });
   expect(await setPassword(app.admin, 'dev-1')).toMatchObject({ status: 204 });
 });
-afterAll(() => app.close());
 
 const sync = (token: string) => new Api(app.url, token).sync({ since: '1970-01-01T00:00:00Z' });
 

@@ -1,17 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type Api, RECORDS } from './support/api.js';
-import { recordQueries } from './support/queries.js';
-import { startApp, type TestApp } from './support/server.js';
-import { expectExactCopy, SyncClient, type SyncItem } from './support/sync-client.js';
+import { type Api, RECORDS } from '../support/api.js';
+import { recordQueries } from '../support/queries.js';
+import { expectExactCopy, SyncClient, type SyncItem } from '../support/sync-client.js';
+import { app } from './app.js';
 
 const SYNC = '/api/v1/sync.json';
-
-let app: TestApp;
-beforeAll(async () => {
-  app = await startApp({ PUBLIC_URL: 'https://sync.example.com/' });
-});
-afterAll(() => app.close());
 
 let developers = 0;
 

@@ -1,21 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createHash, randomUUID } from 'node:crypto';
-import { Api, RECORDS } from './support/api.js';
-import { recordQueries } from './support/queries.js';
-import { startApp, type TestApp } from './support/server.js';
-import { until } from './support/until.js';
+import { Api, RECORDS } from '../support/api.js';
+import { recordQueries } from '../support/queries.js';
+import { until } from '../support/until.js';
+import { app } from './app.js';
 
 const CLIENTS = '/api/v1/api-clients';
 const KEYS = '/api/v1/api-keys';
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const UUIDV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const SECRET = /^tdms_[\w-]{43}$/;
-
-let app: TestApp;
-beforeAll(async () => {
-  app = await startApp();
-});
-afterAll(() => app.close());
 
 async function createClient(extra: Record<string, unknown> = {}) {
   const { status, body } = await app.admin.post(CLIENTS, {
@@ -41,11 +35,11 @@ async function createKey(clientId: string, extra: Record<string, unknown> = {}) 
 
 /** The service that the authorization server asks, on the database of the server. */
 async function loadService() {
-  const { ApiClientsService } = await import('../src/clients/api-clients.service.js');
-  const { ApiClient } = await import('../src/clients/api-client.entity.js');
-  const { DevelopersService } = await import('../src/developers/developers.service.js');
-  const { Developer } = await import('../src/developers/developer.entity.js');
-  const { default: dataSource } = await import('../ormconfig.js');
+  const { ApiClientsService } = await import('../../src/clients/api-clients.service.js');
+  const { ApiClient } = await import('../../src/clients/api-client.entity.js');
+  const { DevelopersService } = await import('../../src/developers/developers.service.js');
+  const { Developer } = await import('../../src/developers/developer.entity.js');
+  const { default: dataSource } = await import('../../ormconfig.js');
   const developers = new DevelopersService(dataSource.getRepository(Developer));
   return new ApiClientsService(dataSource.getRepository(ApiClient), developers);
 }

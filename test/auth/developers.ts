@@ -1,14 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startApp, type TestApp } from './support/server.js';
+import { describe, expect, it } from '@jest/globals';
+import { app } from './app.js';
 
 const CURRENT = '/api/v1/users/current.json';
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-
-let app: TestApp;
-beforeAll(async () => {
-  app = await startApp();
-});
-afterAll(() => app.close());
 
 const put = (developerId: string, body: unknown) =>
   app.admin.request('PUT', `/api/v1/developers/${encodeURIComponent(developerId)}`, {

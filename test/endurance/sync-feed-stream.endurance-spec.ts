@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
-import { memoryOf } from '../tools/process-table.js';
-import type { Api } from './support/api.js';
-import { createDatabase, runSql, type TestDatabase } from './support/database.js';
-import { createDeveloper, ServerProcess } from './support/server.js';
+import { memoryOf } from '../../tools/process-table.js';
+import type { Api } from '../support/api.js';
+import { createDatabase, runSql, type TestDatabase } from '../support/database.js';
+import { createDeveloper, ServerProcess } from '../support/server.js';
 
 const EVENTS = 1_000_000;
 

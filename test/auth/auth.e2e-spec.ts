@@ -1,0 +1,4 @@
+import './api-keys.js';
+import './own-api-keys.js';
+import './api-clients.js';
+import './developers.js';

@@ -1,0 +1,4 @@
+import './records.js';
+import './subscribers.js';
+// Last: its changes reach followers in the background, and the tests above compare whole tables.
+import './followers.js';

@@ -1,0 +1,3 @@
+import './sync-feed.js';
+import './compact.js';
+import './collections.js';
