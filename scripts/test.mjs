@@ -1,4 +1,5 @@
-// Jest, with what it needs: dependencies, a build for the tests that run real server processes, and ES modules.
+// Runs Jest with its prerequisites: dependencies, a build for the tests that start server processes, ES
+// modules.
 import { spawnSync } from 'node:child_process';
 import { ensureBuilt } from './prepare.mjs';
 
