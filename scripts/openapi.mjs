@@ -1,5 +1,4 @@
-// `npm run openapi` writes openapi.json from the built application; with `--check` it fails if the file is
-// stale.
+// `npm run openapi` writes openapi.json from the built application; with `--check` it fails if that is stale.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { ensureBuilt } from './prepare.mjs';
 

@@ -1,5 +1,4 @@
-// Runs Jest with its prerequisites: dependencies, a build for the tests that start server processes, ES
-// modules.
+// Runs Jest with ES modules, on a fresh build: some tests start server processes.
 import { spawnSync } from 'node:child_process';
 import { ensureBuilt } from './prepare.mjs';
 

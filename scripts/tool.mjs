@@ -1,5 +1,4 @@
-// `npm run check:consistency` and `npm run bench`: runs a program of tools/, by folder name, on a fresh
-// build.
+// `npm run check:consistency`, `npm run bench`: runs a program of tools/, by folder name, on a fresh build.
 import { ensureBuilt } from './prepare.mjs';
 
 const [name] = process.argv.splice(2, 1);
