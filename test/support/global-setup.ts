@@ -11,8 +11,9 @@ const MIGRATE = `
   await dataSource.destroy();`;
 
 /**
- * Migrates one embedded database and, with TEST_DATABASE_URL, one on that server: every test file gets a copy of its
- * own. What the copies need to know is left in the environment.
+ * Creates the template databases: a migrated embedded one and, with TEST_DATABASE_URL, one on that server.
+ * Every test file gets a copy. TEST_DIRECTORY, TEST_DATABASE_NAME and TEST_SEED are passed to the tests in
+ * the environment.
  */
 export default async function globalSetup(): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), 'tidemark-test-'));

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 
-/** What an entry or a violation is about; an undefined field is not restricted. */
+/** Subject of an entry or a violation; an undefined field means: any. */
 export interface Subject {
   developerId?: string;
   /** UUID of a record. */
