@@ -1,4 +1,4 @@
-// `npm run openapi` writes openapi.json from the built application; with `--check` it only says whether it is stale.
+// `npm run openapi` writes openapi.json from the built application; with `--check` it fails if that is stale.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { ensureBuilt } from './prepare.mjs';
 
@@ -8,7 +8,7 @@ const { FastifyAdapter } = await import('@nestjs/platform-fastify');
 const { AppModule } = await import('../dist/src/app.module.js');
 const { createOpenApiDocument } = await import('../dist/src/openapi.js');
 
-// A preview reads the decorators and starts nothing: no database, no port, no settings.
+// Preview mode reads the decorators and starts nothing: no database, no port, no settings.
 const app = await NestFactory.create(AppModule, new FastifyAdapter(), {
   preview: true,
   logger: false,

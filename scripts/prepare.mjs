@@ -1,5 +1,5 @@
-// Makes `npm start` and `npm test` work by themselves on a fresh clone: installs and builds when, and only when,
-// something is missing or older than what it is made from.
+// Makes `npm start` and `npm test` work on a fresh clone: installs and builds if a result is missing or older
+// than its sources, and only then.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -26,7 +26,7 @@ const INSTALLED = 'node_modules/.package-lock.json';
 export function ensureInstalled() {
   if (modified(INSTALLED) >= modified('package-lock.json')) return;
   console.log('Installing dependencies (once) …');
-  // With the compiler, also where NODE_ENV=production would leave it out.
+  // Includes the compiler, which NODE_ENV=production would leave out.
   run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 

@@ -1,6 +1,6 @@
-// `npm run schema:dump` writes test/schema.sql, the schema that the migrations make, as pg_dump of PostgreSQL 15 shows
-// it; with `--check` it only says whether it is stale. Needs pg_dump, and a server of that version in
-// TEST_DATABASE_URL or DATABASE_URL, on which it makes a database of its own.
+// `npm run schema:dump` writes test/schema.sql, the schema after all migrations, as pg_dump of PostgreSQL 15
+// prints it; with `--check` it fails if the file is stale. Needs pg_dump, and a server of that version in
+// TEST_DATABASE_URL or DATABASE_URL, on which it creates a database of its own.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { URL } from 'node:url';
@@ -26,7 +26,7 @@ await client.connect();
 let dump;
 try {
   await client.query(`CREATE DATABASE ${name} TEMPLATE template0`);
-  // The settings are read when the module is loaded.
+  // Set before the import: the module reads the settings when it is loaded.
   process.env.DATABASE_URL = url.href;
   const { default: dataSource } = await import('../dist/ormconfig.js');
   await dataSource.initialize();
@@ -40,7 +40,7 @@ try {
   await client.end();
 }
 
-// Without comments, session settings and psql commands, which differ between minor versions.
+// Drops comments, session settings and psql commands: they differ between minor versions.
 const text = `${dump
   .replace(/^(--|\\|SET |SELECT pg_catalog\.set_config).*$/gm, '')
   .replace(/\n{3,}/g, '\n\n')

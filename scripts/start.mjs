@@ -1,6 +1,6 @@
 import { ensureBuilt } from './prepare.mjs';
 
-// The server loads .env and DATA_DIR from where it was started, not from where it lives.
+// The server resolves .env and DATA_DIR against the directory where it was started, not against its own.
 const directory = process.cwd();
 ensureBuilt();
 process.chdir(directory);

@@ -1,4 +1,4 @@
-// Jest, with what it needs: dependencies, a build for the tests that run real server processes, and ES modules.
+// Runs Jest with ES modules, on a fresh build: some tests start server processes.
 import { spawnSync } from 'node:child_process';
 import { ensureBuilt } from './prepare.mjs';
 

@@ -1,4 +1,4 @@
-// `npm run check:consistency` and `npm run bench`: a program of tools/, by its folder, on a build that is up to date.
+// `npm run check:consistency`, `npm run bench`: runs a program of tools/, by folder name, on a fresh build.
 import { ensureBuilt } from './prepare.mjs';
 
 const [name] = process.argv.splice(2, 1);

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 
 const INSTALLED = '/usr/lib/postgresql';
 
-/** Newest installed release; `PG_BIN` names another one. */
+/** Directory of the newest installed release; the environment variable `PG_BIN` overrides it. */
 function findBinaries(): string {
   const releases = existsSync(INSTALLED) ? readdirSync(INSTALLED) : [];
   const newest = Math.max(...releases.map(Number));
@@ -22,11 +22,11 @@ function findBinaries(): string {
   return binaries;
 }
 
-/** A PostgreSQL server of our own, on a free port of the loopback interface, with its data in a temporary directory. */
+/** A private PostgreSQL server, on a free loopback port, with its data in a temporary directory. */
 export class PostgresServer {
   private constructor(
     private readonly binaries: string,
-    /** Holds `data`, `log` and the socket; removed by `destroy`. */
+    /** Contains `data`, `log` and the socket; `destroy` deletes it. */
     readonly directory: string,
     readonly port: number,
     private readonly settings: Record<string, string>,
@@ -34,8 +34,10 @@ export class PostgresServer {
   ) {}
 
   /**
-   * @param settings of postgresql.conf, such as `{ fsync: 'off' }`; what is not named keeps PostgreSQL's default
-   * @param env of the server process, such as the one that injects a clock
+   * Initializes a data directory and starts a server on it.
+   *
+   * @param settings of postgresql.conf, such as `{ fsync: 'off' }`; all others keep PostgreSQL's default
+   * @param env additional environment of the server process, such as that of libfaketime
    */
   static async start(
     settings: Record<string, string> = {},
@@ -57,7 +59,7 @@ export class PostgresServer {
     return server;
   }
 
-  /** A hot standby that streams from this server. */
+  /** Starts a hot standby that streams from this server. */
   async startStandby(): Promise<PostgresServer> {
     const standby = await PostgresServer.create(this.settings, this.env);
     const primary = `host=127.0.0.1 port=${this.port} user=postgres`;
@@ -91,7 +93,7 @@ export class PostgresServer {
     return `postgres://postgres@127.0.0.1:${this.port}/${database}`;
   }
 
-  /** Of the postmaster; undefined when it does not run. */
+  /** Process id of the postmaster; undefined while it does not run. */
   get pid(): number | undefined {
     const file = join(this.data, 'postmaster.pid');
     return existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[0]) : undefined;
@@ -122,21 +124,22 @@ export class PostgresServer {
     ]);
   }
 
-  /** @param mode `fast` ends the sessions in order; `immediate` is a crash in all but name */
+  /** @param mode `fast` ends the sessions cleanly; `immediate` has the effect of a crash */
   async stop(mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
     await this.execute('pg_ctl', ['stop', '-D', this.data, '-m', mode, '-w', '-s']);
   }
 
-  /** `kill -9` of the postmaster and of all its processes. `start` recovers. */
+  /** Crash: `kill -9` of the postmaster and all of its processes. `start` runs crash recovery. */
   async kill(): Promise<void> {
     const postmaster = this.pid;
     if (postmaster === undefined) return;
-    // Stopped, so that it starts no more of them.
+    // SIGSTOP first, so that the postmaster forks no further processes.
     process.kill(postmaster, 'SIGSTOP');
     const pids = [...childrenOf(postmaster), postmaster];
     for (const pid of pids) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
     while (pids.some(isRunning)) await new Promise((done) => setTimeout(done, 5));
-    // The next start is refused where a process has the number: another one, or this one that nobody has asked for yet.
+    // Stale lock files: the next start fails if any process has the recorded pid, a zombie of this one
+    // included.
     const locks = [join(this.data, 'postmaster.pid'), join(this.directory, `.s.PGSQL.${this.port}.lock`)];
     for (const lock of locks) rmSync(lock, { force: true });
   }
@@ -150,11 +153,11 @@ export class PostgresServer {
     return join(this.directory, 'data');
   }
 
-  /** Runs a program of PostgreSQL, and returns what it has printed. */
+  /** Runs a program of PostgreSQL as the user `postgres`, and returns its stdout. */
   async execute(command: string, args: string[]): Promise<string> {
     const isRoot = process.getuid?.() === 0;
     const user = ['setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups'];
-    // Set on the other side of setpriv: a library that is preloaded must not be there under two users.
+    // Set after setpriv: two users must not share the shared memory of a preloaded library (libfaketime).
     const variables = Object.entries(this.env).map(([name, value]) => `${name}=${value}`);
     const [file, ...rest] = [
       ...(isRoot ? user : []),
@@ -168,7 +171,7 @@ export class PostgresServer {
   }
 }
 
-/** A process that has ended stays in the table until somebody asks how. */
+/** False for a zombie too: an ended process that its parent has not reaped yet. */
 const isRunning = (pid: number) => ![undefined, 'Z', 'X'].includes(statOf(pid)?.[0]);
 
 const childrenOf = (parent: number) =>

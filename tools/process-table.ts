@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 
-/** The fields of /proc/PID/stat from the third one, the state, on (proc(5)); undefined when there is no such process. */
+/**
+ * Fields of /proc/PID/stat (proc(5)) from the third, the state, on; undefined if there is no such process.
+ */
 export function statOf(pid: number): string[] | undefined {
   try {
-    // The name, in parentheses, may contain anything.
+    // The second field, the name in parentheses, may contain spaces and parentheses.
     return readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ');
@@ -12,9 +14,9 @@ export function statOf(pid: number): string[] | undefined {
   }
 }
 
-/** In MiB: `VmRSS` is the memory that a process has now, `VmHWM` the most that it ever had. */
-export function memoryOf(pid: number, what: 'VmRSS' | 'VmHWM'): number {
+/** Resident memory of a process in MiB: `VmRSS` is the current value, `VmHWM` the peak. */
+export function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): number {
   const [, kB] =
-    new RegExp(`^${what}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kB) / 1024;
 }

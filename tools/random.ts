@@ -3,7 +3,7 @@ import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 
-/** Random choices that the same seed repeats. */
+/** Seeded pseudo-random generator: the same seed repeats the same choices. */
 export class Random {
   private readonly generator;
 
@@ -11,12 +11,12 @@ export class Random {
     this.generator = xoroshiro128plus(createHash('sha256').update(String(seed)).digest().readInt32LE());
   }
 
-  /** Choices of one actor: they stay the same however much the others draw. */
-  of(actor: string): Random {
+  /** Independent generator for one actor: its choices do not depend on how many numbers other actors draw. */
+  fork(actor: string): Random {
     return new Random(`${this.seed}/${actor}`);
   }
 
-  /** Both ends included. */
+  /** An integer from the closed interval [from, to]. */
   integer(from: number, to: number): number {
     return uniformInt(this.generator, from, to);
   }
@@ -29,18 +29,19 @@ export class Random {
     return from[this.integer(0, from.length - 1)];
   }
 
-  /** One of the names, as often as their weights say. */
+  /** Picks a name with a probability proportional to its weight. */
   weighted<Name extends string>(weights: Record<Name, number>): Name {
     const entries = Object.entries(weights) as [Name, number][];
-    let dice = this.integer(
+    let remaining = this.integer(
       1,
       entries.reduce((sum, [, weight]) => sum + weight, 0),
     );
-    return entries.find(([, weight]) => (dice -= weight) <= 0)![0];
+    return entries.find(([, weight]) => (remaining -= weight) <= 0)![0];
   }
 
-  shuffled<T>(things: readonly T[]): T[] {
-    const result = [...things];
+  /** A shuffled copy (Fisher-Yates). */
+  shuffled<T>(values: readonly T[]): T[] {
+    const result = [...values];
     for (let n = result.length - 1; n > 0; n--) {
       const m = this.integer(0, n);
       [result[n], result[m]] = [result[m], result[n]];

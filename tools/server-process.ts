@@ -8,7 +8,7 @@ const ROOT = resolve(import.meta.dirname, '..');
 
 const PROGRAM = join(ROOT, 'dist/src/main.js');
 
-/** A built server in a process of its own, as operators run it. */
+/** The built server in its own process, as operators run it. */
 export class ServerProcess {
   private child: ChildProcess;
   private exited: Promise<[code: number | null, signal: NodeJS.Signals | null]>;
@@ -21,10 +21,11 @@ export class ServerProcess {
   ) {}
 
   /**
-   * Starts a server and waits until it serves.
+   * Starts a server and waits until it is ready.
    *
-   * @param env its settings (.env.example)
-   * @param program the script to run; its log goes to `logs` if given
+   * @param env settings (.env.example)
+   * @param program path of the script to run
+   * @param logs path of a file to which the output of the process is appended
    */
   static async start(env: Record<string, string>, program = PROGRAM, logs?: string): Promise<ServerProcess> {
     const server = new ServerProcess(await freePort(), env, program, logs);
@@ -58,20 +59,19 @@ export class ServerProcess {
       for (const stream of [this.child.stdout, this.child.stderr]) stream?.pipe(file, { end: false });
     }
     while (!(await fetch(`${this.url}/health/ready`).catch(() => undefined))?.ok) {
-      if (this.isOver)
-        throw new Error(`the server ended with ${this.child.exitCode ?? this.child.signalCode}`);
+      if (this.hasExited)
+        throw new Error(`the server exited with ${this.child.exitCode ?? this.child.signalCode}`);
       await new Promise((done) => setTimeout(done, 20));
     }
   }
 
-  /** Has it ended? */
-  get isOver(): boolean {
+  get hasExited(): boolean {
     return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
-  /** Sends the signal and waits for the end. Returns the exit code; null when a signal was the end. */
+  /** Sends the signal and waits for the exit. Returns the exit code; null if a signal ended the process. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (!this.isOver) this.child.kill(signal);
+    if (!this.hasExited) this.child.kill(signal);
     const [code] = await this.exited;
     return code;
   }

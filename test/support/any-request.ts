@@ -7,18 +7,19 @@ export interface AnyRequest {
   body: Buffer;
 }
 
-/** What a request can be made of so that there is something behind it. */
-export interface Known {
-  /** Methods with templates of URLs, such as `GET /api/v1/sync/records/{id}`. */
+/** Valid parts of requests: with them, some of the requests reach existing resources. */
+export interface KnownParts {
+  /** Methods with URL templates, such as `GET /api/v1/sync/records/{id}`. */
   operations: string[];
   /** Values for the parameters of the templates. */
   segments: string[];
+  /** API keys. */
   keys: string[];
 }
 
-/** Few requests should fail at the first thing that is looked at: most of each is right, and some of it is wrong. */
-const mostly = <T>(right: fc.Arbitrary<T>, wrong: fc.Arbitrary<T>) =>
-  fc.oneof({ weight: 6, arbitrary: right }, { weight: 1, arbitrary: wrong });
+/** Valid 6 times of 7: a request with only few invalid parts gets past the first checks of the server. */
+const mostly = <T>(valid: fc.Arbitrary<T>, invalid: fc.Arbitrary<T>) =>
+  fc.oneof({ weight: 6, arbitrary: valid }, { weight: 1, arbitrary: invalid });
 
 const oneOf = <T>(...values: T[]) => fc.constantFrom(...values);
 
@@ -93,8 +94,8 @@ const header = fc
   )
   .map(([name, value]) => `${name}: ${value}`);
 
-/** A body that is right but for some fields. */
-const almostRight = fc
+/** A valid body with at most two fields replaced by arbitrary values. */
+const almostValidBody = fc
   .tuple(
     oneOf(
       { developerId: 'dev-789', resourceType: 'ROUTE', resourceKey: 'fuzz', data: {} },
@@ -115,10 +116,10 @@ const almostRight = fc
       { maxKeys: 2, noNullPrototype: true },
     ),
   )
-  .map(([right, wrong]) => JSON.stringify({ ...right, ...wrong }));
+  .map(([valid, replaced]) => JSON.stringify({ ...valid, ...replaced }));
 
 const body = mostly(
-  almostRight.map((json) => Buffer.from(json)),
+  almostValidBody.map((json) => Buffer.from(json)),
   fc.oneof(
     fc.json({ stringUnit: 'binary' }).map((json) => Buffer.from(json)),
     fc.uint8Array({ maxLength: 64 }).map((array) => Buffer.from(array)),
@@ -126,8 +127,8 @@ const body = mostly(
   ),
 );
 
-/** Any request that HTTP allows, and some that it does not. It asks the server to close the connection. */
-export function anyRequest({ operations, segments, keys }: Known): fc.Arbitrary<AnyRequest> {
+/** Generator (fast-check) of HTTP requests, valid and invalid, each with `Connection: close`. */
+export function anyRequest({ operations, segments, keys }: KnownParts): fc.Arbitrary<AnyRequest> {
   const method = mostly(
     oneOf('GET', 'POST', 'PATCH', 'DELETE'),
     oneOf('HEAD', 'OPTIONS', 'PUT', 'TRACE', 'PROPFIND', 'get', 'FOO'),

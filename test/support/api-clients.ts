@@ -6,6 +6,7 @@ export interface Client {
   redirectUri: string;
 }
 
+/** Creates an API client. Default: a confidential client with both scopes. */
 export async function createClient(
   admin: Api,
   settings: Partial<{
@@ -28,7 +29,7 @@ export async function createClient(
   return { id: body.id, secret: body.secret, redirectUri: redirectUris[0] };
 }
 
-/** Requests of a developer with a key that belongs to an application. */
+/** Creates an API key of a developer that belongs to a client. */
 export async function createClientKey(
   admin: Api,
   clientId: string,

@@ -1,8 +1,8 @@
-/** An answer, with its body parsed when it is JSON. */
+/** An HTTP response; a JSON body is parsed. */
 export interface Answer {
   status: number;
   headers: Headers;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a test reads whatever came
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a test reads any body
   body: any;
 }
 
@@ -17,14 +17,14 @@ export interface RecordInput {
 
 export const RECORDS = '/api/v1/sync/records';
 
-/** Requests with one credential. */
+/** Sends requests with one credential. */
 export class Api {
   constructor(
     readonly url: string,
     readonly key?: string,
   ) {}
 
-  /** The same credential at another server. */
+  /** The same credential on another server. */
   at(url: string): Api {
     return new Api(url, this.key);
   }
@@ -33,7 +33,8 @@ export class Api {
     const headers = new Headers(init.headers);
     if (this.key !== undefined && !headers.has('authorization'))
       headers.set('authorization', `Bearer ${this.key}`);
-    // A link is followed on the server under test, wherever PUBLIC_URL says that it is.
+    // Drops the origin: a link of a response starts with PUBLIC_URL, but is requested from the server under
+    // test.
     const response = await fetch(this.url + path.replace(/^https?:\/\/[^/]+/, ''), {
       ...init,
       method,
@@ -64,7 +65,7 @@ export class Api {
     return this.request('DELETE', path, { headers });
   }
 
-  /** Sends JSON; a string is sent as it is. */
+  /** Sends a JSON body; a string is sent unchanged. */
   private send(
     method: string,
     path: string,
@@ -77,11 +78,12 @@ export class Api {
     });
   }
 
-  /** One page of the feed. */
+  /** Sends one sync request. */
   async sync(query: Record<string, string> | string): Promise<Answer> {
     return this.get(`/api/v1/sync.json?${new URLSearchParams(query)}`);
   }
 
+  /** Creates a record. */
   async create(input: RecordInput) {
     const { status, body } = await this.post(RECORDS, input);
     if (status !== 201) throw new Error(`not created: ${status} ${JSON.stringify(body)}`);

@@ -9,7 +9,7 @@ const EXECUTABLE = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ].find((path) => path !== undefined && existsSync(path));
 
-/** The Chromium of this machine, which talks to nobody but the servers under test. */
+/** Launches the Chromium of this machine, without any background traffic of its own. */
 export function launchChromium(): Promise<Browser> {
   if (!EXECUTABLE) throw new Error('No Chromium found: set CHROMIUM_PATH.');
   return chromium.launch({
@@ -22,7 +22,7 @@ export function launchChromium(): Promise<Browser> {
       '--disable-component-update',
       '--disable-sync',
     ],
-    // Chromium has no sandbox for root.
+    // Chromium's sandbox does not work for root.
     chromiumSandbox: process.getuid?.() !== 0,
   });
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** Between a server and its PostgreSQL: what a test makes of the way from the one to the other. */
+/** TCP proxy between a server and its PostgreSQL, with which a test injects network faults. */
 export class DatabaseProxy {
   private readonly sockets = new Set<Socket>();
 
@@ -10,10 +10,10 @@ export class DatabaseProxy {
     private readonly target: URL,
   ) {
     server.on('connection', (socket) => {
-      const behind = connect(Number(target.port || 5432), target.hostname);
+      const upstream = connect(Number(target.port || 5432), target.hostname);
       for (const [end, other] of [
-        [socket, behind],
-        [behind, socket],
+        [socket, upstream],
+        [upstream, socket],
       ]) {
         this.sockets.add(end);
         end.pipe(other);
@@ -32,7 +32,7 @@ export class DatabaseProxy {
     return new DatabaseProxy(server, new URL(databaseUrl));
   }
 
-  /** DATABASE_URL by this way. */
+  /** DATABASE_URL through this proxy. */
   get url(): string {
     const url = new URL(this.target);
     url.hostname = '127.0.0.1';
@@ -40,12 +40,12 @@ export class DatabaseProxy {
     return url.href;
   }
 
-  /** Nothing comes through any more, and nobody is told. */
+  /** Black hole: the proxy forwards nothing any more, and connections stay open. */
   hang(): void {
     for (const socket of this.sockets) socket.unpipe().pause();
   }
 
-  /** Connections end, and new ones are refused. */
+  /** Closes all connections and refuses new ones. */
   close(): void {
     this.server.close();
     for (const socket of this.sockets) socket.destroy();

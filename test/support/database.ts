@@ -7,18 +7,18 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 
 export interface TestDatabase {
-  /** The settings that make a server use this database. */
+  /** Settings of a server on this database. */
   env: { DATABASE_URL: string; DATA_DIR: string };
   drop: () => Promise<void>;
 }
 
-/** Is there a server, and so real concurrency? Otherwise everything shares one embedded session. */
+/** True on a PostgreSQL server, with real concurrency. False: all statements share one embedded session. */
 export const isServer = process.env.TEST_DATABASE_URL !== undefined;
 
 /**
- * A migrated, empty database.
+ * Creates a migrated, empty database, as a copy of a template.
  *
- * @param embedded make it an embedded one even when there is a server
+ * @param embedded true: an embedded one, even if there is a PostgreSQL server
  */
 export async function createDatabase({ embedded = !isServer } = {}): Promise<TestDatabase> {
   const name = `${process.env.TEST_DATABASE_NAME ?? 'db'}_${randomBytes(6).toString('hex')}`;
@@ -45,7 +45,7 @@ export async function createDatabase({ embedded = !isServer } = {}): Promise<Tes
   };
 }
 
-/** Runs SQL while no server uses the database. */
+/** Runs SQL in a process of its own, while no server uses the database. */
 export async function runSql({ env }: TestDatabase, sql: string): Promise<void> {
   const code = `
     const { default: dataSource } = await import('./dist/ormconfig.js');

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 const A = 1;
 const AAAA = 28;
 
-/** The bytes of an address. */
+/** The 4 or 16 bytes of an IP address. */
 function bytesOf(address: string): Buffer {
   if (!address.includes(':')) return Buffer.from(address.split('.').map(Number));
   const [head, tail = ''] = address.split('::').map((part) => part.split(':').filter(Boolean));
@@ -12,11 +12,14 @@ function bytesOf(address: string): Buffer {
   return Buffer.from(groups.map((group) => group.padStart(4, '0')).join(''), 'hex');
 }
 
-/** A name server on this machine: it answers what a test says, and each time anew. */
+/**
+ * A DNS server on loopback. It calls `answer` for every query, so a test can change the addresses between
+ * two.
+ */
 export class DnsServer {
-  /** Names that were asked for, with the addresses that were given. */
+  /** All queries, such as `app.example.com AAAA`. */
   readonly asked: string[] = [];
-  /** The addresses of a name. None: there is no such name. */
+  /** The addresses of a name; empty for NXDOMAIN. */
   answer: (name: string) => string[] = () => [];
 
   private constructor(private readonly socket: Socket) {
@@ -29,12 +32,12 @@ export class DnsServer {
     return new DnsServer(socket);
   }
 
-  /** As `dns.setServers` takes it. */
+  /** For `dns.setServers`. */
   get address(): string {
     return `127.0.0.1:${this.socket.address().port}`;
   }
 
-  /** RFC 1035, section 4: the question again, and an answer for each address of its type. */
+  /** RFC 1035, section 4: repeats the question, with one answer for each address of the queried type. */
   private respond(query: Buffer): Buffer {
     const labels: string[] = [];
     let end = 12;
@@ -58,7 +61,7 @@ export class DnsServer {
       });
     const header = Buffer.alloc(12);
     query.copy(header, 0, 0, 2);
-    // An answer, with recursion; code 3 says that there is no such name.
+    // Flags: response, recursion desired and available; response code 3 is NXDOMAIN.
     header.writeUInt16BE(addresses.length > 0 ? 0x8180 : 0x8183, 2);
     header.writeUInt16BE(1, 4);
     header.writeUInt16BE(answers.length, 6);

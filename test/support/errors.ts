@@ -1,11 +1,18 @@
 import { expect } from '@jest/globals';
 import type { Answer } from './api.js';
 
-/** What no caller should ever read: SQL, stacks, file names, the libraries behind the API. */
-const INTERNALS =
-  /\bSELECT\b|\bINSERT INTO\b|\bUPDATE\b.*\bSET\b|QueryFailed|typeorm|postgres|pglite|fastify|node_modules|FST_ERR|\.[cm]?[jt]s:\d|\n\s+at /i;
+/** Internals that no response may leak: SQL, stack traces, file names, names of libraries. */
+const INTERNALS = new RegExp(
+  [
+    /\bSELECT\b|\bINSERT INTO\b|\bUPDATE\b.*\bSET\b|QueryFailed/,
+    /typeorm|postgres|pglite|fastify|node_modules|FST_ERR|\.[cm]?[jt]s:\d|\n\s+at /,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
 
-/** The body of an error: `error`, `code`, perhaps `details`, nothing else, and nothing internal in them. */
+/** Expects an error body: `error`, `code`, optionally `details`, nothing else, and no internals. */
 export function expectErrorBody(body: unknown): void {
   expect(body).toEqual({
     error: expect.stringMatching(/./),
@@ -16,15 +23,17 @@ export function expectErrorBody(body: unknown): void {
 }
 
 /**
- * @param says what `details` must contain, in any order
+ * Expects an error response with this status and code.
+ *
+ * @param parts of `details`, in any order
  */
 export function expectError(
   { status, body }: Answer,
   expected: number,
   code: string,
-  ...says: string[]
+  ...parts: string[]
 ): void {
   expect({ status, body }).toMatchObject({ status: expected, body: { code } });
   expectErrorBody(body);
-  for (const text of says) expect(body.details).toContain(text);
+  for (const part of parts) expect(body.details).toContain(part);
 }

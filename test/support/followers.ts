@@ -6,7 +6,7 @@ import { until } from './until.js';
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- rows of any query
 type Query = (sql: string, values?: unknown[]) => Promise<any[]>;
 
-/** Waits until no delivery to followers is pending. */
+/** Waits until no job of delivery to followers is pending. */
 export function settle(query: Query): Promise<void> {
   return until(async () => {
     const [{ count }] = await query(
@@ -17,8 +17,8 @@ export function settle(query: Query): Promise<void> {
 }
 
 /**
- * What a client of a developer must have when everything has settled: its own items and those in its collection, with
- * exactly the content of the database behind each `item_url`, and no right to anything else.
+ * Expects that a client which has caught up has an exact copy: the developer's own items and those of its
+ * collection, each `item_url` with the content in the database, and no pin without a share.
  */
 export async function expectLibrary(
   query: Query,
@@ -36,7 +36,7 @@ export async function expectLibrary(
       }),
     );
   };
-  const truth = async (condition: string) => {
+  const expected = async (condition: string) => {
     const rows = await query(
       `SELECT r.item_id, r.data, r.status, r.updated_at FROM records r, developers d
        WHERE d.developer_id = $1 AND ${condition}`,
@@ -50,12 +50,13 @@ export async function expectLibrary(
     );
   };
   const isPinned = 'EXISTS (SELECT FROM pins p WHERE p.user_id = d.user_id AND p.item_id = r.item_id)';
-  expect(await contents(client.items)).toEqual(await truth('r.user_id = d.user_id'));
-  expect(await contents(client.pinned)).toEqual(await truth(isPinned));
+  expect(await contents(client.items)).toEqual(await expected('r.user_id = d.user_id'));
+  expect(await contents(client.pinned)).toEqual(await expected(isPinned));
   const [{ count }] = await query(
     `SELECT count(*)::int AS count FROM pins p JOIN developers d ON d.user_id = p.user_id
      WHERE d.developer_id = $1 AND p.item_user_id <> d.user_id AND NOT EXISTS (
-       SELECT FROM shares s WHERE (s.user_id, s.item_id, s.reader_user_id) = (p.item_user_id, p.item_id, d.user_id))`,
+       SELECT FROM shares s
+       WHERE (s.user_id, s.item_id, s.reader_user_id) = (p.item_user_id, p.item_id, d.user_id))`,
     [developerId],
   );
   expect(count).toBe(0);

@@ -1,16 +1,18 @@
 import pg from 'pg';
 import { until } from './until.js';
 
+/** Key of the advisory lock. */
 const LOCK = 4711;
 
 /**
- * A barrier inside the transactions of a server: writes that meet a condition wait, in the middle of their transaction,
- * while the gate is closed. Made of a trigger and an advisory lock, so the server itself is as it always is.
+ * A barrier inside the transactions of a server: while the gate is closed, writes that match a condition wait
+ * in the middle of their transaction. It is a trigger that takes an advisory lock, so the server itself is
+ * unmodified.
  */
 export class Gate {
   private triggers = 0;
 
-  /** @param session a connection of the test's own, beside the server's */
+  /** @param session a database connection of the test, beside those of the server */
   private constructor(readonly session: pg.Client) {}
 
   static async build(databaseUrl: string): Promise<Gate> {
@@ -19,7 +21,12 @@ export class Gate {
     return new Gate(session);
   }
 
-  /** Puts the gate before some writes of a table. `condition` speaks of NEW and OLD. */
+  /**
+   * Installs the gate in front of some writes of a table.
+   *
+   * @param writes such as `INSERT OR UPDATE`
+   * @param condition SQL on NEW and OLD
+   */
   async stop(table: string, writes: string, condition: string): Promise<void> {
     const name = `gate_${++this.triggers}`;
     await this.session.query(`
@@ -40,12 +47,12 @@ export class Gate {
   }
 
   /**
-   * Waits until so many transactions of the server stand at the gate (`advisory`), behind each other or behind the lock of
-   * a table (`relation`).
+   * Waits until exactly so many transactions of the server wait for a lock: at the gate (`advisory`), for
+   * another transaction's row lock (`transactionid`), or for a table lock (`relation`).
    */
   waiting(kind: 'advisory' | 'transactionid' | 'relation', count: number): Promise<void> {
     return until(async () => {
-      // Within a transaction, whoever has connected since the first look would not be seen.
+      // Within a transaction, pg_stat_activity is a snapshot of its first read, without later connections.
       await this.session.query('SELECT pg_stat_clear_snapshot()');
       const { rows } = await this.session.query<{ count: number }>(
         `SELECT count(*)::int AS count FROM pg_locks l JOIN pg_stat_activity a USING (pid)

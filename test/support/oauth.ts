@@ -2,14 +2,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Answer, Api } from './api.js';
 import type { Client } from './api-clients.js';
 
-/** A browser as far as logging in needs one: it keeps cookies by path, and follows redirects only when told to. */
+/** A minimal browser for logins: it stores cookies by path, and follows redirects only in `follow`. */
 export class Browser {
-  /** By name: the value, and the path that it is for. */
+  /** By name: the value, and the path for which it is sent. */
   readonly cookies = new Map<string, { value: string; path: string }>();
 
   constructor(readonly url: string) {}
 
-  /** @param target a path of the authorization server, or where it has led to */
+  /** @param target a path of the authorization server, or the location of a redirect */
   async request(target: string, init: RequestInit = {}): Promise<Response> {
     const url = new URL(target.startsWith('/oauth/') ? this.url + target : target, this.url);
     const cookie = [...this.cookies]
@@ -18,7 +18,7 @@ export class Browser {
       .join('; ');
     const headers = new Headers(init.headers);
     if (cookie !== '') headers.set('cookie', cookie);
-    // A redirect leads to PUBLIC_URL, wherever the server under test is.
+    // Drops the origin: a redirect goes to PUBLIC_URL, but is requested from the server under test.
     const response = await fetch(new URL(url.pathname + url.search, this.url), {
       ...init,
       headers,
@@ -41,7 +41,7 @@ export class Browser {
     return this.request(target, { method: 'POST', body: new URLSearchParams(form), headers });
   }
 
-  /** Follows redirects as long as they stay on the server. */
+  /** Follows redirects while they stay on the server. @returns the last response and the last location */
   async follow(response: Response): Promise<{ response: Response; location: string }> {
     let location = '';
     while ([302, 303].includes(response.status)) {
@@ -54,14 +54,14 @@ export class Browser {
   }
 }
 
-/** PKCE (RFC 7636). */
+/** A PKCE verifier and its S256 challenge (RFC 7636). */
 export function pkce(verifier = randomBytes(32).toString('base64url')) {
   return { verifier, challenge: createHash('sha256').update(verifier).digest('base64url') };
 }
 
 export const PASSWORD = 'a password of the tests';
 
-/** Parameters of an authorization request that is right. */
+/** Parameters of a valid authorization request, with some changed. */
 export const authorization = (client: Client, challenge: string, changes: Record<string, string> = {}) => ({
   client_id: client.id,
   redirect_uri: client.redirectUri,
@@ -76,7 +76,7 @@ export const authorization = (client: Client, challenge: string, changes: Record
 export const authorizeUrl = (parameters: Record<string, string>) =>
   `/oauth/authorize?${new URLSearchParams(parameters)}`;
 
-/** Logs in and consents. @returns where the browser is sent in the end */
+/** Logs in if necessary, and consents. @returns the redirect URI with its response parameters */
 export async function authorize(
   browser: Browser,
   parameters: Record<string, string>,
@@ -98,7 +98,7 @@ export async function authorize(
   throw new Error(`not authorized: ${response.status} ${await response.text()}`);
 }
 
-/** A request of a client to an endpoint that takes forms. */
+/** Posts a form to an OAuth endpoint, authenticated as the client. */
 export async function post(
   url: string,
   path: string,
@@ -125,7 +125,7 @@ export async function post(
   };
 }
 
-/** The whole code flow. */
+/** Runs the whole authorization code flow. */
 export async function getTokens(
   url: string,
   client: Client,
@@ -147,7 +147,7 @@ export async function getTokens(
   return body as { access_token: string; refresh_token: string; scope: string; expires_in: number };
 }
 
-/** What the token endpoint gives a client that acts for its owner. */
+/** Token response of the client credentials flow. */
 export const getOwnTokens = async (url: string, client: Client, scope = 'sync:read') =>
   (await post(url, '/oauth/token', client, { grant_type: 'client_credentials', scope })).body;
 

@@ -5,10 +5,13 @@ export interface RecordedQuery {
   values: unknown[];
 }
 
-/** Every statement that this process sends to PostgreSQL while something runs, except for the upkeep of jobs and webhooks. */
+/**
+ * Records all statements that this process sends to PostgreSQL meanwhile, except the polling of jobs and
+ * webhooks.
+ */
 export async function recordQueries(run: () => Promise<void>): Promise<RecordedQuery[]> {
   const queries: RecordedQuery[] = [];
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the client that it was called on
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called on its client
   const original = pg.Client.prototype.query;
   pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
     const [config, values] = args as [string | RecordedQuery, unknown[]];

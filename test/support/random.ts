@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1 (mulberry32), the same ones for the same TEST_SEED. */
+/** Pseudo-random numbers from [0, 1) (mulberry32), seeded with TEST_SEED. */
 export function seededRandom(): () => number {
   let seed = Number(process.env.TEST_SEED);
   return () => {

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
 
-/** An answer as it came over the wire. */
+/** A response as it arrived on the connection. */
 export interface RawAnswer {
   status: number;
   headers: Record<string, string>;
@@ -9,34 +9,34 @@ export interface RawAnswer {
 }
 
 /**
- * Sends bytes that no HTTP client would, on a connection of their own, and waits for the server to close it: ask for
- * that with `Connection: close`.
+ * Sends raw bytes, such as invalid HTTP, on a new connection, and waits until the server closes it (send
+ * `Connection: close`).
  *
  * @param request a string is sent as Latin-1
- * @param hangUp close our side at once: for a request that promises more than it sends
- * @returns every answer but `100 Continue`; none if the server just closed the connection
+ * @param hangUp half-close at once: for a request with a shorter body than its Content-Length
+ * @returns all responses except `100 Continue`; none if the server just closed the connection
  */
 export async function sendRaw(url: string, request: string | Buffer, hangUp = false): Promise<RawAnswer[]> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   let received = Buffer.alloc(0);
   socket.on('data', (data) => (received = Buffer.concat([received, data])));
-  // The server may close while we still send; what it said until then counts.
+  // Ignored: the server may close while bytes are still being sent. The data received so far counts.
   socket.on('error', () => {});
   const bytes = typeof request === 'string' ? Buffer.from(request, 'latin1') : request;
   if (hangUp) socket.end(bytes);
   else socket.write(bytes);
   await once(socket, 'close');
   const isHead = bytes.subarray(0, 5).toString() === 'HEAD ';
-  return [...parseAnswers(received, isHead)].filter(({ status }) => status !== 100);
+  return [...parseResponses(received, isHead)].filter(({ status }) => status !== 100);
 }
 
-function* parseAnswers(bytes: Buffer, isHead: boolean): Generator<RawAnswer> {
+function* parseResponses(bytes: Buffer, isHead: boolean): Generator<RawAnswer> {
   while (bytes.length > 0) {
     const end = bytes.indexOf('\r\n\r\n');
     const [statusLine, ...lines] = bytes.subarray(0, end).toString('latin1').split('\r\n');
     const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(statusLine)?.[1]);
-    if (end < 0 || !status) throw new Error(`no HTTP: ${bytes.toString('latin1')}`);
+    if (end < 0 || !status) throw new Error(`invalid HTTP: ${bytes.toString('latin1')}`);
     const headers = Object.fromEntries(
       lines.map((line) => {
         const colon = line.indexOf(':');
@@ -45,7 +45,7 @@ function* parseAnswers(bytes: Buffer, isHead: boolean): Generator<RawAnswer> {
     );
     bytes = bytes.subarray(end + 4);
     let body: string;
-    // (A server that could not read the request does not know that it was a HEAD.)
+    // A server that could not parse the request does not know that it was a HEAD, and sends a body.
     const isWithoutBody = isHead && (bytes.length === 0 || bytes.subarray(0, 5).toString() === 'HTTP/');
     if (isWithoutBody || status < 200 || status === 204 || status === 304) {
       body = '';
@@ -60,7 +60,7 @@ function* parseAnswers(bytes: Buffer, isHead: boolean): Generator<RawAnswer> {
   }
 }
 
-/** A chunked body, and what follows it. */
+/** Decodes a chunked body. @returns the body, and the bytes after it */
 function dechunk(bytes: Buffer): [string, Buffer] {
   const chunks: Buffer[] = [];
   for (;;) {

@@ -12,15 +12,15 @@ export interface Range {
   until: string;
 }
 
-/** A request as it came, verified. */
+/** A request with a verified signature. */
 export interface Received {
-  /** `webhook-id`. */
+  /** The header `webhook-id`. */
   id: string;
   headers: IncomingMessage['headers'];
-  /** The body as text: what is signed. */
+  /** The body, which is what the signature covers. */
   text: string;
   notifications: Notification[];
-  /** Null in a test. */
+  /** Null for a test message. */
   range: Range | null;
 }
 
@@ -30,17 +30,18 @@ export const acknowledge = (_request: Received, response: ServerResponse): void 
   void response.writeHead(204).end();
 
 /**
- * A receiver of webhooks on this machine. It believes nothing that the `standardwebhooks` package does not verify, and keeps all
- * that was sent to it, in order of arrival.
+ * A receiver of webhooks on loopback. It verifies signatures with the package `standardwebhooks`, and stores
+ * all requests in order of arrival.
  */
 export class Receiver {
   readonly received: Received[] = [];
-  /** What could not be verified, which a test expects to be nothing. */
+  /** Requests with an invalid signature or path; tests expect none. */
   readonly refused: unknown[] = [];
-  /** What `behave` is done with. */
+  /** Requests that `behave` has finished. */
   private readonly handled = new Set<Received>();
-  /** Of the endpoint; each verifies by itself. */
+  /** Secrets of the endpoint; a signature of any one of them is valid. */
   secrets: string[] = [];
+  /** How the receiver responds. */
   behave: Behaviour = acknowledge;
 
   private constructor(private readonly server: ReturnType<typeof createServer>) {}
@@ -57,14 +58,14 @@ export class Receiver {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/hook`;
   }
 
-  /** The distinct messages that have been dealt with, in order of their first arrival, without tests. */
+  /** The distinct messages that `behave` has finished, in order of first arrival, without test messages. */
   get messages(): Received[] {
     const handled = this.received.filter((request) => request.range !== null && this.handled.has(request));
     return [...new Map(handled.map((request) => [request.id, request])).values()];
   }
 
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    // Who sent it may be dead already.
+    // Ignored: the sender may be dead already.
     response.on('error', () => {});
     const chunks: Buffer[] = [];
     try {
@@ -74,7 +75,7 @@ export class Receiver {
     }
     const text = Buffer.concat(chunks).toString();
     const headers = request.headers as Record<string, string>;
-    // Nothing has a reason to ask for anything else: a redirect that is followed would.
+    // A request for another path is a violation: the server followed a redirect.
     const body = request.url === '/hook' ? this.verify(text, headers) : undefined;
     if (!body) {
       this.refused.push({ headers, text });
@@ -95,7 +96,7 @@ export class Receiver {
       try {
         return new Webhook(secret).verify(text, headers) as Pick<Received, 'notifications' | 'range'>;
       } catch {
-        // Perhaps another secret does.
+        // Try the next secret.
       }
     }
     return undefined;
@@ -108,7 +109,7 @@ export class Receiver {
   }
 }
 
-/** What a receiver does to a request that it does not acknowledge, by name. */
+/** Behaviours of a receiver that do not acknowledge a request, by name. */
 export const FAILURES: Record<string, Behaviour> = {
   'answers 500': (_request, response) => void response.writeHead(500).end('no'),
   'never answers': () => {},
@@ -130,23 +131,24 @@ export const FAILURES: Record<string, Behaviour> = {
 };
 
 /**
- * What all messages about one developer have to be, whatever has happened: each range begins where the one before it ended, and the
- * notifications of one message are in its range and in the order of the feed.
+ * Joins all messages about one developer. The invariants hold after any failure: each range starts at the end
+ * of the previous one, and the notifications of a message are in its range and in feed order.
  *
- * @returns the notifications, each once
+ * @returns all notifications, without duplicates
+ * @throws Error if an invariant does not hold
  */
 export function joined(messages: Received[], userId: number): Notification[] {
   let end: string | undefined;
   const ofUser = messages.filter(({ range }) => range!.user_id === userId);
   return ofUser.flatMap(({ range, notifications }) => {
     const { since, until } = range!;
-    if (end !== undefined && since !== end) throw new Error(`${since} does not join ${end}`);
+    if (end !== undefined && since !== end) throw new Error(`range starts at ${since}, not at ${end}`);
     end = until;
     let last = Date.parse(since);
     for (const { user_id, datetime } of notifications) {
       const time = Date.parse(datetime);
       if (user_id !== userId || !(time > last) || time > Date.parse(until))
-        throw new Error(`${datetime} of ${user_id} is not in its place in ${since} .. ${until}`);
+        throw new Error(`${datetime} of user ${user_id} is out of order or range in ${since} .. ${until}`);
       last = time;
     }
     if (notifications.length === 0 || notifications.length > 100)

@@ -9,14 +9,14 @@ export const ADMIN_KEY = 'admin-key-of-the-tests';
 
 const SETTINGS = { HOST: '127.0.0.1', ADMIN_API_KEY: ADMIN_KEY, LOG_LEVEL: 'silent' };
 
-/** A server in this process, on a database of its own. One per test file: settings are read once. */
+/** A server in the test process, on a new database. One per test file: the settings are read only once. */
 export interface TestApp {
   url: string;
-  /** Requests with the admin key. */
+  /** Sends requests with the admin key. */
   admin: Api;
-  /** The server's own connection, for looking behind the API. */
+  /** The server's DataSource, to inspect the database. */
   dataSource: DataSource;
-  /** Requests of a developer, created if unknown, with a key of these scopes. */
+  /** Creates an API key with these scopes for a developer, who is created if unknown. */
   developer: (developerId: string, scopes?: string[]) => Promise<Api>;
   close: () => Promise<void>;
 }
@@ -42,7 +42,7 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
   };
 }
 
-/** Requests of a developer with a new key. */
+/** Creates an API key for a developer, who is created if unknown. */
 export async function createDeveloper(
   url: string,
   developerId: string,
@@ -53,7 +53,7 @@ export async function createDeveloper(
   return new Api(url, body.key);
 }
 
-/** A built server in a process of its own, as operators run it. */
+/** The built server in its own process, as operators run it. */
 export class ServerProcess {
   output = '';
   private constructor(
@@ -66,7 +66,7 @@ export class ServerProcess {
     return new Api(this.url, ADMIN_KEY);
   }
 
-  /** Starts a process without waiting for it to serve. */
+  /** Starts a process without waiting until it is ready. */
   static async spawn(
     env: Record<string, string>,
     [command, ...args] = [process.execPath, 'dist/src/main.js'],
@@ -82,18 +82,19 @@ export class ServerProcess {
     return server;
   }
 
+  /** Starts a process and waits until it is ready. */
   static async start(env: Record<string, string>): Promise<ServerProcess> {
     const server = await ServerProcess.spawn(env);
     await server.ready();
     return server;
   }
 
-  /** Polls until the server serves; fails when the process ends instead. */
+  /** Polls until the server is ready. @throws Error if the process exits instead */
   async ready(): Promise<void> {
-    let ended = false;
-    void this.exited.then(() => (ended = true));
+    let hasExited = false;
+    void this.exited.then(() => (hasExited = true));
     for (;;) {
-      if (ended) throw new Error(`the server ended:\n${this.output}`);
+      if (hasExited) throw new Error(`the server exited:\n${this.output}`);
       const response = await fetch(`${this.url}/health/ready`).catch(() => undefined);
       if (response?.ok) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -106,11 +107,13 @@ export class ServerProcess {
   }
 }
 
+/** Number of ports tried so far. */
 let ports = 0;
 
 /**
- * A port that nobody will take before the server does: below those that the system hands out by itself, and in a range
- * of this process, because another test's server at the same port would answer in the place of this one.
+ * Finds a port that no other process takes before the server does: below the system's ephemeral ports, and in
+ * a range that depends on the process id. Otherwise another test's server could take the port and respond in
+ * place of this one.
  */
 async function freePort(): Promise<number> {
   for (;;) {

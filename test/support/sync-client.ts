@@ -7,11 +7,11 @@ export interface SyncItem extends Item {
 }
 
 /**
- * A client as the documents describe it: it knows one URL, applies items in order and asks next what
- * `next_sync_url` says. It fails as soon as something comes twice, out of order, or in an impossible sequence.
+ * A client as docs/sync-feed.md describes it: it starts with one URL, applies items in order and follows
+ * `next_sync_url`. It throws as soon as a change arrives twice, out of order, or in an impossible sequence.
  */
 export class SyncClient {
-  /** The developer's own items that exist, by id. */
+  /** The developer's existing own items, by id. */
   readonly items = new Map<number, SyncItem>();
   /** The items in the developer's collection, own and shared ones, by id. */
   readonly pinned = new Map<number, SyncItem>();
@@ -22,23 +22,23 @@ export class SyncClient {
     private api: Api,
     since = '1970-01-01T00:00:00Z',
     private readonly limit?: () => number,
-    /** Id of the developer, for pages of a compact feed: they may speak of what has not been heard of before. */
-    private readonly ownId?: number,
+    /** Only for pages of a compact feed, whose `updated` may be the first change of an item. */
+    private readonly userId?: number,
   ) {
     this.url = `/api/v1/sync.json?since=${since}`;
   }
 
-  /** Goes on at another server, or with another credential. */
+  /** Continues with another server or credential. */
   moveTo(api: Api): void {
     this.api = api;
   }
 
-  /** What a client keeps on its disk: its copy and its cursor, together. */
+  /** The persistent state of a client: its copy and its cursor. */
   save() {
     return { url: this.url, items: [...this.items], pinned: [...this.pinned], received: [...this.received] };
   }
 
-  /** Starts again from what was saved. */
+  /** Restarts from a saved state. */
   restore(saved: ReturnType<SyncClient['save']>): void {
     this.url = saved.url;
     for (const [map, entries] of [
@@ -51,18 +51,18 @@ export class SyncClient {
     this.received.splice(0, Infinity, ...saved.received);
   }
 
-  /** One request. Returns the number of items that it brought. */
+  /** Sends one sync request. Returns the number of items in the response. */
   async poll(): Promise<number> {
     const limit = this.limit ? `&limit=${this.limit()}` : '';
     const { status, body } = await this.api.get(this.url + limit);
-    if (status !== 200) throw new Error(`sync answered ${status}: ${JSON.stringify(body)}`);
+    if (status !== 200) throw new Error(`sync responded ${status}: ${JSON.stringify(body)}`);
     for (const item of body.items as SyncItem[]) this.apply(item);
     if (body.meta.item_count !== body.items.length) throw new Error('item_count is wrong');
     this.url = body.meta.next_sync_url;
     return body.items.length;
   }
 
-  /** Polls until a request brings nothing. */
+  /** Polls until a response has no items. */
   async catchUp(): Promise<this> {
     while ((await this.poll()) > 0);
     return this;
@@ -74,28 +74,28 @@ export class SyncClient {
       throw new Error(`${item.datetime} came after ${last.datetime}`);
     this.received.push(item);
     const { item_id: id, action } = item;
-    const expect = (holds: boolean) => {
-      if (!holds && this.ownId === undefined)
+    const assert = (holds: boolean) => {
+      if (!holds && this.userId === undefined)
         throw new Error(`impossible: ${JSON.stringify(this.received.filter((i) => i.item_id === id))}`);
     };
-    expect((item.collection !== null) === (action === 'added' || action === 'removed'));
+    assert((item.collection !== null) === (action === 'added' || action === 'removed'));
     if (action === 'created' || action === 'added') {
       const copy = action === 'created' ? this.items : this.pinned;
-      expect(!copy.has(id));
+      assert(!copy.has(id));
       copy.set(id, item);
     } else if (action === 'updated') {
-      expect(this.items.has(id) || this.pinned.has(id));
-      if (this.ownId !== undefined)
-        (item.item_user_id === this.ownId ? this.items : this.pinned).set(id, item);
+      assert(this.items.has(id) || this.pinned.has(id));
+      if (this.userId !== undefined)
+        (item.item_user_id === this.userId ? this.items : this.pinned).set(id, item);
       for (const copy of [this.items, this.pinned]) if (copy.has(id)) copy.set(id, item);
     } else {
       const copy = action === 'deleted' ? this.items : this.pinned;
-      expect(copy.delete(id));
+      assert(copy.delete(id));
     }
   }
 }
 
-/** Every record of a developer as the server has it, by its item's `datetime` of last change. */
+/** Lists all records of a developer, in the order of the list route. */
 export async function listAll(api: Api, developerId: string): Promise<{ id: string; updatedAt: string }[]> {
   const records = [];
   for (let page = 1; ; page++) {
@@ -107,7 +107,7 @@ export async function listAll(api: Api, developerId: string): Promise<{ id: stri
   }
 }
 
-/** What a follower of a feed must have when it has caught up: the latest datetime of each record, oldest item first. */
+/** Expects that a client which has caught up has every own item, with the datetime of its latest change. */
 export async function expectExactCopy(client: SyncClient, api: Api, developerId: string): Promise<void> {
   const truth = (await listAll(api, developerId)).map((record) => record.updatedAt);
   const copy = [...client.items.values()].sort((a, b) => a.item_id - b.item_id).map((item) => item.datetime);

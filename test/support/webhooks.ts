@@ -4,16 +4,19 @@ import type { Receiver } from './receiver.js';
 
 export const WEBHOOKS = '/api/v1/webhooks';
 
-/** An application with an endpoint at a receiver. */
+/** An API client with a webhook endpoint at a receiver. */
 export interface Application {
   clientId: string;
-  /** Path of its endpoint. */
+  /** Path of its endpoint in the API. */
   webhook: string;
   receiver: Receiver;
-  /** Requests of a developer through this application, which makes it be told of that developer's feed. */
+  /**
+   * Creates a key of the client for a developer: from then on the endpoint receives that developer's feed.
+   */
   connect: (developerId: string, scopes?: string[]) => Promise<Api>;
 }
 
+/** Creates an endpoint, and tells the receiver its secret. @returns its path in the API */
 export async function createEndpoint(
   admin: Api,
   clientId: string,
@@ -26,7 +29,7 @@ export async function createEndpoint(
   return `${WEBHOOKS}/${body.id}`;
 }
 
-/** An application of a developer of its own, whose endpoint is at this receiver. */
+/** Creates an API client, owned by a developer of its own, with an endpoint at this receiver. */
 export async function createApplication(
   admin: Api,
   receiver: Receiver,

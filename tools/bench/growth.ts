@@ -2,15 +2,15 @@ import type { Client } from 'pg';
 import pg from 'pg';
 import type { PostgresServer } from '../postgres.js';
 import type { ServerProcess } from '../server-process.js';
-import { generateLibraries, headersOf, sinceOf } from './library.js';
+import { generateLibraries, headersOf, datetimeAfter } from './library.js';
 import { load, type Request } from './load.js';
-import { startOurs } from './pair.js';
-import { ratiosOf, type Spread, spreadOf, text } from './statistics.js';
+import { startTidemark } from './pair.js';
+import { formatSpread, ratiosOf, type Spread, spreadOf } from './statistics.js';
 import type { LoadOptions } from './throughput.js';
 
 const DEVELOPERS = 100;
 
-/** Updates of each item: nine in ten changes are superseded. */
+/** Updates per item: nine of ten changes are superseded. */
 const UPDATES = 9;
 
 export interface GrowthReport {
@@ -18,24 +18,25 @@ export interface GrowthReport {
   /** Changes in the database. */
   events: number;
   requestsPerSecond: Spread;
-  /** Time per request, to that with the smallest history. */
+  /** Time per request, relative to that with the shortest history. */
   slowdown: Spread;
 }
 
-interface Size {
+/** A server on a database with a history of this length. */
+interface SizedServer {
   events: number;
   server: ServerProcess;
   requests: Record<string, Request[]>;
 }
 
-/** The same requests to servers whose databases have histories of different lengths, in turn. */
+/** Sends the same requests in turn to servers whose databases have histories of different lengths. */
 export async function measureGrowth(
   postgres: PostgresServer,
   client: Client,
   sizes: number[],
   options: LoadOptions,
 ): Promise<GrowthReport[]> {
-  const all: Size[] = [];
+  const all: SizedServer[] = [];
   try {
     for (const events of sizes) {
       console.log(`generating ${events} changes`);
@@ -44,7 +45,7 @@ export async function measureGrowth(
     const reports: GrowthReport[] = [];
     for (const name of Object.keys(all[0].requests)) {
       const rates: number[][] = all.map(() => []);
-      // The first round warms up.
+      // The first round is the warm-up.
       for (let i = 0; i <= options.pairs; i++) {
         for (const [n, { server, requests }] of all.entries()) {
           const result = await load(server.port, { ...options, requests: requests[name] });
@@ -62,13 +63,13 @@ export async function measureGrowth(
   }
 }
 
-async function prepare(postgres: PostgresServer, client: Client, events: number): Promise<Size> {
+async function prepare(postgres: PostgresServer, client: Client, events: number): Promise<SizedServer> {
   const name = `events_${events}`;
   await client.query(`CREATE DATABASE ${name}`);
-  // Makes the tables.
-  await (await startOurs(postgres.urlOf(name))).stop();
+  // A start and stop creates the tables.
+  await (await startTidemark(postgres.urlOf(name))).stop();
   const database = new pg.Client(postgres.urlOf(name));
-  // As in main.ts.
+  // Ignored, as in main.ts.
   database.on('error', () => {});
   await database.connect();
   try {
@@ -89,12 +90,12 @@ async function prepare(postgres: PostgresServer, client: Client, events: number)
     const length = items * (UPDATES + 1);
     return {
       events,
-      server: await startOurs(postgres.urlOf(name)),
+      server: await startTidemark(postgres.urlOf(name)),
       requests: {
-        'idle poll': read(() => `since=${sinceOf(length)}`),
-        // Pages from all over the history, the whole of which is 50 for the shortest.
+        'idle poll': read(() => `since=${datetimeAfter(length)}`),
+        // Pages from the whole history. The shortest history has 100 changes per developer.
         'feed page of 50': read(
-          (i) => `limit=50&since=${sinceOf(Math.floor(((length - 50) * i) / DEVELOPERS))}`,
+          (i) => `limit=50&since=${datetimeAfter(Math.floor(((length - 50) * i) / DEVELOPERS))}`,
         ),
       },
     };
@@ -107,6 +108,9 @@ export const growthTable = (reports: GrowthReport[]) =>
   Object.fromEntries(
     reports.map(({ name, events, requestsPerSecond, slowdown }) => [
       `${name}, ${events} changes`,
-      { 'requests/s': Math.round(requestsPerSecond.median), 'time to that of the first': text(slowdown) },
+      {
+        'requests/s': Math.round(requestsPerSecond.median),
+        'time, relative to first': formatSpread(slowdown),
+      },
     ]),
   );

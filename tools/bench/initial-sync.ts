@@ -6,105 +6,109 @@ import type { Client } from 'pg';
 import { memoryOf } from '../process-table.js';
 import type { ServerProcess } from '../server-process.js';
 import { type Developer, generateLibraries, headersOf } from './library.js';
-import { type Pair, startOurs, startPair, stopPair } from './pair.js';
-import { ratiosOf, type Spread, spreadOf, text } from './statistics.js';
+import { type Pair, startTidemark, startPair, stopPair } from './pair.js';
+import { formatSpread, ratiosOf, type Spread, spreadOf } from './statistics.js';
 
 interface Download {
   items: number;
   seconds: number;
-  /** Until the first byte of the body, in seconds. */
+  /** Time to the first byte of the body, in seconds. */
   firstByte: number;
-  /** SHA-256 of the items. */
+  /** SHA-256 of the items' JSON. */
   digest: string;
 }
 
-interface Measured {
+interface Measurement {
   itemsPerSecond: Spread;
   seconds: Spread;
   firstByte: Spread;
-  /** In MiB, of a server that has done nothing else. */
+  /** Peak resident memory in MiB, of a server that served nothing else. */
   peakMemory: number;
 }
 
 export interface InitialSyncReport {
   name: string;
-  ours: Measured;
-  floor?: Measured;
-  /** Of items a second, ours to the floor's. */
+  tidemark: Measurement;
+  baseline?: Measurement;
+  /** Items per second of Tidemark, divided by those of the baseline. */
   ratio?: Spread;
-  /** Of the time, to that of the plain initial sync of a library that was never updated. */
+  /** Time, relative to the plain initial sync of a library that was never updated. */
   slowdown?: Spread;
 }
 
-/** How often each item was updated in the library with a history. */
+/** Updates per item of the library with a history. */
 const UPDATES = 10;
 
-/** Downloads of a whole library: one that is new, and one with a history, plain and compact. */
+/** Measures downloads of a whole library: one without updates and one with a history, plain and compact. */
 export async function measureInitialSync(
   url: string,
   client: Client,
   items: number,
   pairs: number,
 ): Promise<InitialSyncReport[]> {
-  await (await startOurs(url)).stop();
+  await (await startTidemark(url)).stop();
   const [fresh] = await generateLibraries(client, 'fresh', { developers: 1, items, updates: 0 });
   const [updated] = await generateLibraries(client, 'updated', { developers: 1, items, updates: UPDATES });
   await client.query('VACUUM ANALYZE');
 
   const variants = [
-    { name: 'never updated', developer: fresh, query: '', count: items, hasFloor: true },
+    { name: 'never updated', developer: fresh, query: '', count: items, hasBaseline: true },
     {
       name: 'never updated, compact',
       developer: fresh,
       query: '&compact=true',
       count: items,
-      hasFloor: false,
+      hasBaseline: false,
     },
     {
       name: `${UPDATES} updates each`,
       developer: updated,
       query: '',
       count: items * (UPDATES + 1),
-      hasFloor: true,
+      hasBaseline: true,
     },
     {
       name: `${UPDATES} updates each, compact`,
       developer: updated,
       query: '&compact=true',
       count: items,
-      hasFloor: false,
+      hasBaseline: false,
     },
   ];
-  const results: ((typeof variants)[number] & { pair: Pair; ours: Download[]; floor: Download[] })[] = [];
+  const results: ((typeof variants)[number] & { pair: Pair; tidemark: Download[]; baseline: Download[] })[] =
+    [];
   for (const variant of variants)
-    results.push({ ...variant, pair: await startPair(url), ours: [], floor: [] });
+    results.push({ ...variant, pair: await startPair(url), tidemark: [], baseline: [] });
   try {
-    // The first round warms up.
+    // The first round is the warm-up.
     for (let i = 0; i <= pairs; i++) {
-      for (const { developer, query, count, hasFloor, pair, ours, floor } of results) {
-        ours.push(await download(pair.ours, developer, query));
-        if (hasFloor) floor.push(await download(pair.floor, developer, query));
-        for (const { items, digest } of [...ours, ...floor]) {
+      for (const { developer, query, count, hasBaseline, pair, tidemark, baseline } of results) {
+        tidemark.push(await download(pair.tidemark, developer, query));
+        if (hasBaseline) baseline.push(await download(pair.baseline, developer, query));
+        for (const { items, digest } of [...tidemark, ...baseline]) {
           assert.equal(items, count);
-          assert.equal(digest, ours[0].digest);
+          assert.equal(digest, tidemark[0].digest);
         }
       }
     }
     const seconds = (downloads: Download[]) => downloads.slice(1).map(({ seconds }) => seconds);
     const rates = (downloads: Download[]) => downloads.slice(1).map(({ items, seconds }) => items / seconds);
-    const measured = (pair: Pair, who: keyof Pair, downloads: Download[]): Measured => ({
+    const measured = (pair: Pair, name: keyof Pair, downloads: Download[]): Measurement => ({
       itemsPerSecond: spreadOf(rates(downloads)),
       seconds: spreadOf(seconds(downloads)),
       firstByte: spreadOf(downloads.slice(1).map(({ firstByte }) => firstByte)),
-      peakMemory: memoryOf(pair[who].pid, 'VmHWM'),
+      peakMemory: memoryOf(pair[name].pid, 'VmHWM'),
     });
-    return results.map(({ name, hasFloor, query, pair, ours, floor }) => ({
+    return results.map(({ name, hasBaseline, query, pair, tidemark, baseline }) => ({
       name,
-      ours: measured(pair, 'ours', ours),
-      ...(hasFloor
-        ? { floor: measured(pair, 'floor', floor), ratio: ratiosOf(rates(ours), rates(floor)) }
+      tidemark: measured(pair, 'tidemark', tidemark),
+      ...(hasBaseline
+        ? {
+            baseline: measured(pair, 'baseline', baseline),
+            ratio: ratiosOf(rates(tidemark), rates(baseline)),
+          }
         : {}),
-      ...(query === '' ? {} : { slowdown: ratiosOf(seconds(ours), seconds(results[0].ours)) }),
+      ...(query === '' ? {} : { slowdown: ratiosOf(seconds(tidemark), seconds(results[0].tidemark)) }),
     }));
   } finally {
     for (const { pair } of results) await stopPair(pair);
@@ -117,11 +121,11 @@ async function download(server: ServerProcess, developer: Developer, query: stri
     headers: headersOf(developer),
     agent: false,
   });
-  const [answer] = (await once(request, 'response')) as [IncomingMessage];
-  assert.equal(answer.statusCode, 200);
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  assert.equal(response.statusCode, 200);
   const chunks: Buffer[] = [];
   let firstByte = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
+  for await (const chunk of response as AsyncIterable<Buffer>) {
     firstByte ||= performance.now() - start;
     chunks.push(chunk);
   }
@@ -137,15 +141,17 @@ async function download(server: ServerProcess, developer: Developer, query: stri
 
 export const initialSyncTable = (reports: InitialSyncReport[]) =>
   Object.fromEntries(
-    reports.map(({ name, ours, floor, ratio, slowdown }) => [
+    reports.map(({ name, tidemark, baseline, ratio, slowdown }) => [
       name,
       {
-        'ours items/s': Math.round(ours.itemsPerSecond.median),
-        'floor items/s': floor ? Math.round(floor.itemsPerSecond.median) : '',
-        'ours/floor': ratio ? text(ratio) : '',
-        'time to that of the first': slowdown ? text(slowdown) : '',
-        'first byte s, ours, floor': [ours, floor].map((m) => m?.firstByte.median.toFixed(3)).join(', '),
-        'peak MiB, ours, floor': [ours, floor].map((m) => m?.peakMemory.toFixed(0)).join(', '),
+        'tidemark items/s': Math.round(tidemark.itemsPerSecond.median),
+        'baseline items/s': baseline ? Math.round(baseline.itemsPerSecond.median) : '',
+        'tidemark/baseline': ratio ? formatSpread(ratio) : '',
+        'time, relative to first': slowdown ? formatSpread(slowdown) : '',
+        'first byte s, tidemark, baseline': [tidemark, baseline]
+          .map((m) => m?.firstByte.median.toFixed(3))
+          .join(', '),
+        'peak MiB, tidemark, baseline': [tidemark, baseline].map((m) => m?.peakMemory.toFixed(0)).join(', '),
       },
     ]),
   );

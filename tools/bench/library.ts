@@ -1,27 +1,31 @@
 import type { Client } from 'pg';
 
-/** When the first change of every generated library happened; the next ones follow a second apart. */
+/** Datetime of the first change of every generated library; each further change is one second later. */
 const START = '2025-06-01T00:00:00Z';
 
 export interface Developer {
-  id: number;
+  userId: number;
   developerId: string;
-  /** Clock of the feed, as its cursor. */
+  /** The feed clock, which is the cursor of an up-to-date client. */
   clock: Date;
   key: string;
 }
 
-/** The headers of a request of this developer: a key for the server, and a number for the floor. */
-export const headersOf = ({ id, key }: Developer) => ({
+/** Request headers of this developer: the API key for Tidemark, the user id for the baseline. */
+export const headersOf = ({ userId, key }: Developer) => ({
   Authorization: `Bearer ${key}`,
-  'x-owner': String(id),
+  'x-user-id': String(userId),
 });
 
-export const sinceOf = (seconds: number) => new Date(Date.parse(START) + seconds * 1_000).toISOString();
+/** The datetime so many seconds after the first change of a generated library. */
+export const datetimeAfter = (seconds: number) => new Date(Date.parse(START) + seconds * 1_000).toISOString();
 
 /**
- * Writes whole libraries with their history straight into the tables, as the server would have left them: each developer
- * has `items` records, created one after the other, then updated in the same order `updates` times.
+ * Inserts whole libraries with their history directly into the tables, in the state in which the server would
+ * leave them: each developer has `items` records, created one after the other, then updated `updates` times
+ * in that order.
+ *
+ * @param prefix of the `developerId` of each developer
  */
 export async function generateLibraries(
   client: Client,
@@ -38,39 +42,42 @@ export async function generateLibraries(
     [prefix, START, items * (updates + 1), developers],
   );
   const { rows } = await client.query<Developer>(
-    `SELECT user_id AS id, developer_id AS "developerId", clock, 'tdm_' || lpad(user_id::text, 43, 'a') AS key
+    `SELECT user_id AS "userId", developer_id AS "developerId", clock,
+       'tdm_' || lpad(user_id::text, 43, 'a') AS key
      FROM developers JOIN feeds USING (user_id) WHERE developer_id LIKE $1 || '-%' ORDER BY user_id`,
     [prefix],
   );
-  const ids = rows.map(({ id }) => id);
+  const userIds = rows.map(({ userId }) => userId);
   await client.query(
     `INSERT INTO api_keys (id, user_id, hash, prefix, scopes, created_at)
      SELECT gen_random_uuid(), id, sha256(('tdm_' || lpad(id::text, 43, 'a'))::bytea), 'tdm_aaaaaaaa',
        '{sync:read,sync:write}', $2 FROM unnest($1::int[]) id`,
-    [ids, START],
+    [userIds, START],
   );
   await client.query(
     `INSERT INTO records
-     SELECT user_id, item_id, ('01900000-0000-7000-8000-' || lpad(to_hex(item_id), 12, '0'))::uuid, developer_id, 'ROUTE',
-       'route-' || n, json_build_object('name', 'Coast loop ' || n, 'distance_km', 42.5, 'points',
-       json_build_array(1, 2, 3, 4, 5, 6, 7, 8), 'notes', repeat('lorem ipsum ', 12)), '{"source":"import"}', 'ACTIVE',
-       updated_at, $3::timestamptz + n * interval '1 second', updated_at
+     SELECT user_id, item_id, ('01900000-0000-7000-8000-' || lpad(to_hex(item_id), 12, '0'))::uuid,
+       developer_id, 'ROUTE', 'route-' || n, json_build_object(
+         'name', 'Coast loop ' || n, 'distance_km', 42.5,
+         'points', json_build_array(1, 2, 3, 4, 5, 6, 7, 8), 'notes', repeat('lorem ipsum ', 12)),
+       '{"source":"import"}', 'ACTIVE', updated_at, $3::timestamptz + n * interval '1 second', updated_at
      FROM (
        SELECT user_id, developer_id, n, nextval('item_ids') AS item_id,
          $3::timestamptz + ($2 * $4::bigint + n) * interval '1 second' AS updated_at
        FROM generate_series(1, $2::bigint) n, (SELECT * FROM developers WHERE user_id = ANY ($1)) d
        ORDER BY user_id, n
      ) r`,
-    [ids, items, START, updates],
+    [userIds, items, START, updates],
   );
   await client.query(
-    `INSERT INTO change_events (user_id, datetime, action, item_type, asset, item_id, item_user_id, superseded_at)
-     SELECT user_id, created_at + u * $2 * interval '1 second', CASE u WHEN 0 THEN 'created' ELSE 'updated' END,
-       'route', 'routes', item_id, user_id,
+    `INSERT INTO change_events
+       (user_id, datetime, action, item_type, asset, item_id, item_user_id, superseded_at)
+     SELECT user_id, created_at + u * $2 * interval '1 second',
+       CASE u WHEN 0 THEN 'created' ELSE 'updated' END, 'route', 'routes', item_id, user_id,
        CASE WHEN u < $3 THEN created_at + (u + 1) * $2 * interval '1 second' ELSE 'infinity' END
      FROM generate_series(0, $3::int) u, records WHERE user_id = ANY ($1)
      ORDER BY u, created_at`,
-    [ids, items, updates],
+    [userIds, items, updates],
   );
   return rows;
 }

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** A request; `@UNIQUE_KEY@` and `@SINCE@` are filled in by requests.lua. */
+/** A request template; requests.lua replaces `@UNIQUE_KEY@` and `@SINCE@`. */
 export interface Request {
   method: string;
   path: string;
@@ -18,8 +18,11 @@ export interface Load {
   requests: Request[];
   connections: number;
   seconds: number;
-  /** The cursor from which requests with `@SINCE@` start; each goes on with what its `x-request-id` was answered. */
-  follow?: string;
+  /**
+   * First cursor of requests with `@SINCE@`. Each later request uses the cursor of the last response with the
+   * same `x-request-id`.
+   */
+  firstCursor?: string;
 }
 
 export interface LoadResult {
@@ -31,29 +34,29 @@ export interface LoadResult {
   p99: number;
 }
 
-/** Makes keys unique between the loads of one benchmark. */
-let runs = 0;
+/** Number of loads so far: part of each unique key, so that keys stay unique across loads. */
+let loads = 0;
 
 /**
  * Loads a server with wrk.
  *
- * @throws Error when wrk is not there, or when any request failed
+ * @throws Error if wrk is not installed, or if any request failed
  */
 export async function load(
   port: number,
-  { requests, connections, seconds, follow }: Load,
+  { requests, connections, seconds, firstCursor }: Load,
 ): Promise<LoadResult> {
   const directory = mkdtempSync(join(tmpdir(), 'tidemark-bench-'));
   try {
     const file = join(directory, 'requests');
-    writeFileSync(file, requests.map(textOf).join('\0'));
+    writeFileSync(file, requests.map(serialize).join('\0'));
     const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '20s', '-s'];
     const script = join(import.meta.dirname, 'requests.lua');
     const env = {
       ...process.env,
       BENCH_REQUESTS: file,
-      BENCH_RUN: String(++runs),
-      ...(follow === undefined ? {} : { BENCH_FOLLOW: follow }),
+      BENCH_RUN: String(++loads),
+      ...(firstCursor === undefined ? {} : { BENCH_CURSOR: firstCursor }),
     };
     const { stdout } = await run('wrk', [...args, script, `http://127.0.0.1:${port}`], { env });
     const { errors, ...result } = JSON.parse(stdout.trim().split('\n').at(-1)!) as LoadResult & {
@@ -70,7 +73,7 @@ export async function load(
   }
 }
 
-function textOf({ method, path, headers, body }: Request): string {
+function serialize({ method, path, headers, body }: Request): string {
   const content = body === undefined ? '' : JSON.stringify(body);
   const lines = Object.entries({
     Host: '127.0.0.1',

@@ -15,13 +15,13 @@ const PARTS = ['throughput', 'initial-sync', 'growth', 'resources'];
 
 const USAGE = `Usage: npm run bench -- [options]
 
-  --only NAMES         parts, separated by commas: ${PARTS.join(', ')}
-  --scenarios TEXT     of the throughput, only those whose name contains it
-  --pairs NUMBER       how often everything is measured (default 5)
-  --seconds NUMBER     of each load (default 5)
-  --connections NUMBER at once (default 32)
-  --items NUMBER       of the initial sync (default 100000)
-  --events LIST        sizes of the growth (default 10000,1000000,10000000)
+  --only NAMES         parts to run, separated by commas: ${PARTS.join(', ')}
+  --scenarios TEXT     run only the throughput scenarios whose name contains TEXT
+  --pairs NUMBER       repetitions of each measurement (default 5)
+  --seconds NUMBER     duration of each load (default 5)
+  --connections NUMBER parallel connections (default 32)
+  --items NUMBER       items of the initial sync (default 100000)
+  --events LIST        numbers of changes for the growth part (default 10000,1000000,10000000)
 
 Needs PostgreSQL and wrk (apt-get install postgresql wrk).`;
 
@@ -43,12 +43,12 @@ function readOptions() {
     process.exit(0);
   }
   const integer = (value: string) => {
-    if (!/^[1-9]\d{0,8}$/.test(value)) throw new Error(`${value} is no whole number`);
+    if (!/^[1-9]\d{0,8}$/.test(value)) throw new Error(`${value} is not a positive integer`);
     return Number(value);
   };
   const parts = values.only.split(',');
   const unknown = parts.find((part) => !PARTS.includes(part));
-  if (unknown !== undefined) throw new Error(`there is no part "${unknown}"`);
+  if (unknown !== undefined) throw new Error(`unknown part "${unknown}"`);
   return {
     parts,
     scenarios: values.scenarios,
@@ -75,26 +75,26 @@ const report: Record<string, unknown> = {
   options,
 };
 
-function show(title: string, rows: Record<string, object>): void {
+function printTable(title: string, rows: Record<string, object>): void {
   console.log(`\n${title}`);
   console.table(rows);
 }
 
-/** What we have started would stay. */
+/** Rejects on SIGINT or SIGTERM, so that the processes which this one has started are stopped. */
 const interruption = new Promise<never>((_, reject) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => reject(new Error(`interrupted by ${signal}`)));
 });
 interruption.catch(() => {});
 
-/** Each part has a database server of its own: what one leaves behind does not slow the next. */
+/** Runs a part on its own PostgreSQL server, so that leftovers of one part cannot slow down the next. */
 async function withPostgres<T>(
   work: (server: PostgresServer, client: pg.Client) => Promise<T>,
   settings: Record<string, string> = {},
 ): Promise<T> {
   const server = await PostgresServer.start(settings);
   const client = new pg.Client(server.url);
-  // When it is stopped, whoever waits for an answer hears of it, too.
+  // Ignored: if the server stops, the pending query rejects as well.
   client.on('error', () => {});
   let working: Promise<T> | undefined;
   try {
@@ -107,7 +107,7 @@ async function withPostgres<T>(
   } finally {
     await client.end();
     await server.destroy();
-    // Whoever is interrupted fails without a database, and stops its servers.
+    // On an interruption the part fails for lack of a database, and then stops its server processes.
     await working?.catch(() => {});
   }
 }
@@ -123,28 +123,28 @@ if (parts.includes('throughput')) {
     );
   });
   report.throughput = throughput;
-  show(`Throughput at ${options.connections} connections`, throughputTable(throughput));
+  printTable(`Throughput at ${options.connections} connections`, throughputTable(throughput));
 }
 if (parts.includes('initial-sync')) {
   const sync = await withPostgres((server, client) =>
     measureInitialSync(server.url, client, options.items, options.pairs),
   );
   report.initialSync = sync;
-  show(`Initial sync of ${options.items} items`, initialSyncTable(sync));
+  printTable(`Initial sync of ${options.items} items`, initialSyncTable(sync));
 }
 if (parts.includes('growth')) {
   const growth = await withPostgres((server, client) =>
     measureGrowth(server, client, options.events, options),
   );
   report.growth = growth;
-  show('Growth of the history', growthTable(growth));
+  printTable('Growth of the history', growthTable(growth));
 }
 if (parts.includes('resources')) {
   const resources = await withPostgres((server, client) => measureResources(server, client, options), {
     shared_preload_libraries: 'pg_stat_statements',
   });
   report.resources = resources;
-  for (const [title, rows] of Object.entries(resourcesTable(resources))) show(title, rows);
+  for (const [title, rows] of Object.entries(resourcesTable(resources))) printTable(title, rows);
 }
 mkdirSync(REPORTS, { recursive: true });
 const file = join(REPORTS, 'bench.json');

@@ -2,33 +2,36 @@ import { join } from 'node:path';
 import { statOf } from '../process-table.js';
 import { ServerProcess } from '../server-process.js';
 
-/** Names it in every URL of an answer, so that answers of the two servers can be compared. */
+/** Prefix of every URL in a response: the same for both servers, so that their responses can be compared. */
 const PUBLIC_URL = 'http://127.0.0.1';
 
-const FLOOR = join(import.meta.dirname, 'floor.mjs');
+const BASELINE = join(import.meta.dirname, 'baseline.mjs');
 
-/** Our server and the floor, on the same database. */
+/** The built server and the baseline, on the same database. */
 export interface Pair {
-  ours: ServerProcess;
-  floor: ServerProcess;
+  tidemark: ServerProcess;
+  baseline: ServerProcess;
 }
 
-/** Starts our server, which migrates the database. */
-export const startOurs = (databaseUrl: string) =>
+/** Starts the built server, which migrates the database. */
+export const startTidemark = (databaseUrl: string) =>
   ServerProcess.start({ DATABASE_URL: databaseUrl, PUBLIC_URL, ADMIN_API_KEY: 'bench-admin' });
 
 export async function startPair(databaseUrl: string): Promise<Pair> {
-  const ours = await startOurs(databaseUrl);
-  return { ours, floor: await ServerProcess.start({ DATABASE_URL: databaseUrl, PUBLIC_URL }, FLOOR) };
+  const tidemark = await startTidemark(databaseUrl);
+  return {
+    tidemark,
+    baseline: await ServerProcess.start({ DATABASE_URL: databaseUrl, PUBLIC_URL }, BASELINE),
+  };
 }
 
-export async function stopPair({ ours, floor }: Pair): Promise<void> {
-  await Promise.all([ours.stop(), floor.stop()]);
+export async function stopPair({ tidemark, baseline }: Pair): Promise<void> {
+  await Promise.all([tidemark.stop(), baseline.stop()]);
 }
 
-/** Time that a server has had on processors until now, in seconds. It does not depend on what else the machine does. */
-export function processorTimeOf({ pid }: ServerProcess): number {
+/** Processor time of a server so far, in seconds. Unlike wall time, it does not depend on other load. */
+export function cpuSecondsOf({ pid }: ServerProcess): number {
   const fields = statOf(pid)!;
-  // utime and stime, in ticks of 10 ms: USER_HZ is 100 for every Linux.
+  // utime and stime, in ticks of 10 ms: USER_HZ is 100 on Linux.
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }

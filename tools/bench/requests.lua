@@ -1,9 +1,9 @@
--- Sends the requests of the file BENCH_REQUESTS (whole HTTP requests, separated by NUL), one after the other.
--- @UNIQUE_KEY@ becomes a text of the same length that no request had before. With BENCH_FOLLOW, @SINCE@ becomes
--- the cursor that the last answer with the same x-request-id brought. The last line of the output is JSON.
+-- Sends the requests of the file BENCH_REQUESTS (whole HTTP requests, separated by NUL) in turn. @UNIQUE_KEY@
+-- is replaced by a unique text of the same length. With BENCH_CURSOR, the first cursor, @SINCE@ is replaced
+-- by the cursor of the last response with the same x-request-id. The last line of the output is JSON.
 local requests, ids, cursors, n = {}, {}, {}, 0
 local run = tonumber(os.getenv('BENCH_RUN'))
-local start = os.getenv('BENCH_FOLLOW')
+local start = os.getenv('BENCH_CURSOR')
 
 function init()
   for text in io.open(os.getenv('BENCH_REQUESTS'), 'rb'):read('*a'):gmatch('%Z+') do

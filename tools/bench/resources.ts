@@ -6,14 +6,16 @@ import type { PostgresServer } from '../postgres.js';
 import { memoryOf } from '../process-table.js';
 import { ServerProcess } from '../server-process.js';
 import { load } from './load.js';
-import { startOurs } from './pair.js';
-import { type Spread, spreadOf, text } from './statistics.js';
+import { startTidemark } from './pair.js';
+import { formatSpread, type Spread, spreadOf } from './statistics.js';
 import { type LoadOptions, prepareScenarios } from './throughput.js';
 
 export interface ResourcesReport {
-  /** SQL statements a request, BEGIN and COMMIT included: with one connection, and with all of them at once. */
-  statements: Record<string, { alone: number; together: number }>;
-  /** Resident, in MiB. */
+  /**
+   * SQL statements per request, BEGIN and COMMIT included: with one HTTP connection, and with all of them.
+   */
+  statements: Record<string, { oneConnection: number; allConnections: number }>;
+  /** Resident memory, in MiB. */
   memory: Record<string, number>;
   /** From the start of the process to the first 200 of /health/ready, in seconds. */
   startUp: Record<string, Spread>;
@@ -27,25 +29,28 @@ export async function measureResources(
   const startUp = await measureStartUp(postgres, client, options.pairs);
   const scenarios = await prepareScenarios(postgres.url, client);
   await client.query('CREATE EXTENSION pg_stat_statements');
-  const server = await startOurs(postgres.url);
+  const server = await startTidemark(postgres.url);
   try {
     const memory: Record<string, number> = { 'at rest': memoryOf(server.pid, 'VmRSS') };
     const statements: ResourcesReport['statements'] = {};
-    for (const { name, requests, follow } of scenarios) {
+    for (const { name, requests, firstCursor } of scenarios) {
       const count = async (connections: number) => {
-        const run = () => load(server.port, { requests, follow, connections, seconds: options.seconds });
-        // The keys of the developers are known from then on.
+        const run = () => load(server.port, { requests, firstCursor, connections, seconds: options.seconds });
+        // Warm-up: fills the cache of API keys.
         await run();
         await client.query('SELECT pg_stat_statements_reset()');
         const result = await run();
         const { rows } = await client.query<{ calls: number }>(
-          // What takes place beside the requests is left out: jobs, and notes of when a key was used.
+          // Excludes background statements: jobs, and updates of a key's last use.
           `SELECT sum(calls)::float8 AS calls FROM pg_stat_statements
            WHERE query !~ 'pgboss|api_keys|pg_stat_statements'`,
         );
         return rows[0].calls / result.requests;
       };
-      statements[name] = { alone: await count(1), together: await count(options.connections) };
+      statements[name] = {
+        oneConnection: await count(1),
+        allConnections: await count(options.connections),
+      };
       memory[`peak after: ${name}`] = memoryOf(server.pid, 'VmHWM');
     }
     return { statements, memory, startUp };
@@ -83,16 +88,16 @@ async function measureStartUp(postgres: PostgresServer, client: Client, times: n
 }
 
 export const resourcesTable = ({ statements, memory, startUp }: ResourcesReport) => ({
-  'SQL statements a request': Object.fromEntries(
-    Object.entries(statements).map(([name, { alone, together }]) => [
+  'SQL statements per request': Object.fromEntries(
+    Object.entries(statements).map(([name, { oneConnection, allConnections }]) => [
       name,
-      { 'one connection': alone.toFixed(2), 'all at once': together.toFixed(2) },
+      { 'one connection': oneConnection.toFixed(2), 'all connections': allConnections.toFixed(2) },
     ]),
   ),
   'Memory, MiB': Object.fromEntries(
     Object.entries(memory).map(([name, MiB]) => [name, { MiB: MiB.toFixed(0) }]),
   ),
   'Start, seconds': Object.fromEntries(
-    Object.entries(startUp).map(([name, spread]) => [name, { seconds: text(spread) }]),
+    Object.entries(startUp).map(([name, spread]) => [name, { seconds: formatSpread(spread) }]),
   ),
 });

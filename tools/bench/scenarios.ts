@@ -1,25 +1,25 @@
 import { Random } from '../random.js';
 import type { Request } from './load.js';
-import { type Developer, headersOf, sinceOf } from './library.js';
+import { type Developer, headersOf, datetimeAfter } from './library.js';
 
-/** Of the scenarios: the first ones of the database. */
+/** Developers of the scenarios: the first ones in the database. */
 export const DEVELOPERS = 100;
 
-/** Of each developer's library in the scenarios. */
+/** Items of each of their libraries. */
 export const ITEMS = 200;
 
 export interface Scenario {
   name: string;
-  /** The least ratio of our throughput to that of the floor that we want. */
+  /** Target: the least acceptable ratio of the throughput of Tidemark to that of the baseline. */
   target?: number;
   requests: Request[];
-  /** Must hold for an answer of either server; what differs between them on purpose is left out of `comparable`. */
+  /** Expected status of every response, of either server. */
   status: number;
-  /** What has to be the same in the answers of both. Undefined: requests that write. */
+  /** The part of a response body that must be equal for both servers. Undefined: requests that write. */
   comparable?: (body: never) => unknown;
   /** See `Load`. */
-  follow?: string;
-  /** A script of pgbench that sends the same statements. */
+  firstCursor?: string;
+  /** A pgbench script that sends the same SQL statements. */
   pgbench?: string;
 }
 
@@ -32,22 +32,27 @@ const DATA = {
 
 const FEED = '/api/v1/sync.json';
 
-/** In the order of `ids` of records, in `library.ts`. */
+/** UUID of a record, as `generateLibraries` derives it from the item id. */
 const idOf = (itemId: number) => `01900000-0000-7000-8000-${itemId.toString(16).padStart(12, '0')}`;
 
 const TICK = `
   WITH tick AS (
     UPDATE feeds
-    SET clock = greatest(date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond')
-    WHERE user_id = :owner RETURNING user_id, clock
+    SET clock = greatest(
+      date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond')
+    WHERE user_id = :user_id RETURNING user_id, clock
   )`;
 
 /**
- * @param developers with `ITEMS` records each, the first of all developers and items of the database
- * @param crowd for the mixed scenario
- * @param firstOfCrowd item id of the first record of the crowd
+ * @param developers the first developers of the database, with `ITEMS` records each
+ * @param crowd developers of the mixed scenario, with one record each
+ * @param firstItemOfCrowd item id of the first record of the crowd
  */
-export function scenariosOf(developers: Developer[], crowd: Developer[], firstOfCrowd: number): Scenario[] {
+export function scenariosOf(
+  developers: Developer[],
+  crowd: Developer[],
+  firstItemOfCrowd: number,
+): Scenario[] {
   const ofEach = (request: (developer: Developer, i: number) => Request) => developers.map(request);
   const records = developers.flatMap((developer, d) =>
     Array.from({ length: ITEMS }, (_, k) => ({ developer, id: idOf(d * ITEMS + k + 1) })),
@@ -75,9 +80,9 @@ export function scenariosOf(developers: Developer[], crowd: Developer[], firstOf
     body: { data: { ...DATA, version: '@UNIQUE_KEY@' } },
   });
   const random = new Random('bench');
-  const range = `\\set owner random(${developers[0].id}, ${developers.at(-1)!.id})\n`;
+  const range = `\\set user_id random(${developers[0].userId}, ${developers.at(-1)!.userId})\n`;
   return [
-    // Reads first: they find the libraries as they were generated.
+    // Reads first: they need the libraries as generated.
     {
       name: 'get by id',
       target: 0.8,
@@ -87,7 +92,8 @@ export function scenariosOf(developers: Developer[], crowd: Developer[], firstOf
       status: 200,
       comparable: (body) => body,
       pgbench: `\\set item random(1, ${records.length})
-        SELECT * FROM records WHERE id = ('01900000-0000-7000-8000-' || lpad(to_hex(:item::int), 12, '0'))::uuid;`,
+        SELECT * FROM records
+        WHERE id = ('01900000-0000-7000-8000-' || lpad(to_hex(:item::int), 12, '0'))::uuid;`,
     },
     {
       name: 'list of 50',
@@ -99,17 +105,17 @@ export function scenariosOf(developers: Developer[], crowd: Developer[], firstOf
     {
       name: 'idle poll',
       target: 2,
-      requests: ofEach((developer) => read(developer, `${FEED}?since=${sinceOf(ITEMS)}`)),
+      requests: ofEach((developer) => read(developer, `${FEED}?since=${datetimeAfter(ITEMS)}`)),
       status: 200,
       comparable: ({ items }: { items: unknown }) => items,
-      pgbench: `${range}SELECT user_id, clock FROM feeds WHERE user_id = :owner;`,
+      pgbench: `${range}SELECT user_id, clock FROM feeds WHERE user_id = :user_id;`,
     },
     {
       name: 'idle poll, 304',
       target: 2,
       requests: ofEach((developer) =>
-        read(developer, `${FEED}?since=${sinceOf(ITEMS)}`, {
-          'If-None-Match': `"${developer.id.toString(36)}-${developer.clock.getTime().toString(36)}"`,
+        read(developer, `${FEED}?since=${datetimeAfter(ITEMS)}`, {
+          'If-None-Match': `"${developer.userId.toString(36)}-${developer.clock.getTime().toString(36)}"`,
         }),
       ),
       status: 304,
@@ -118,7 +124,7 @@ export function scenariosOf(developers: Developer[], crowd: Developer[], firstOf
     {
       name: 'feed page of 50',
       target: 1,
-      requests: ofEach((developer, i) => read(developer, `${FEED}?limit=50&since=${sinceOf(i)}`)),
+      requests: ofEach((developer, i) => read(developer, `${FEED}?limit=50&since=${datetimeAfter(i)}`)),
       status: 200,
       comparable: ({ items, meta }: { items: unknown; meta: { rwgps_datetime: string } }) => [
         items,
@@ -132,9 +138,11 @@ export function scenariosOf(developers: Developer[], crowd: Developer[], firstOf
       status: 201,
       pgbench: `${range}BEGIN;${TICK}
         INSERT INTO change_events (user_id, datetime, action, item_type, asset, item_id, item_user_id)
-        SELECT user_id, clock, 'created', 'route', 'routes', nextval('item_ids'), user_id FROM tick RETURNING datetime, item_id \\gset
-        INSERT INTO records VALUES (:owner, :item_id, gen_random_uuid(), 'dev-' || :owner, 'ROUTE', 'key-' || :item_id,
-          '${JSON.stringify(DATA).replaceAll('":', '": ')}', '{}', 'ACTIVE', :datetime, :datetime, :datetime);
+        SELECT user_id, clock, 'created', 'route', 'routes', nextval('item_ids'), user_id FROM tick
+        RETURNING datetime, item_id \\gset
+        INSERT INTO records VALUES (:user_id, :item_id, gen_random_uuid(), 'dev-' || :user_id, 'ROUTE',
+          'key-' || :item_id, '${JSON.stringify(DATA).replaceAll('":', '": ')}',
+          '{}', 'ACTIVE', :datetime, :datetime, :datetime);
         COMMIT;`,
     },
     {
@@ -150,11 +158,11 @@ export function scenariosOf(developers: Developer[], crowd: Developer[], firstOf
           ...Array.from({ length: 9 }, () =>
             read(developer, `${FEED}?since=@SINCE@`, { 'x-request-id': String(i) }),
           ),
-          patch(developer, idOf(firstOfCrowd + i)),
+          patch(developer, idOf(firstItemOfCrowd + i)),
         ]),
       ),
       status: 200,
-      follow: sinceOf(1),
+      firstCursor: datetimeAfter(1),
     },
   ];
 }

@@ -1,3 +1,4 @@
+/** Median and range of repeated measurements. */
 export interface Spread {
   median: number;
   min: number;
@@ -14,11 +15,12 @@ export function spreadOf(values: number[]): Spread {
   };
 }
 
-/** Of what was measured side by side: machines are noisy, and only such ratios mean something. */
+/** Ratios of measurements taken side by side: machines are noisy, so only such ratios are comparable. */
 export const ratiosOf = (values: number[], references: number[]): Spread =>
   spreadOf(values.map((value, i) => value / references[i]));
 
 const digits = (value: number) => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
 
-/** `1.25 (1.20 to 1.31)` */
-export const text = ({ median, min, max }: Spread) => `${digits(median)} (${digits(min)} to ${digits(max)})`;
+/** `1.25 (1.20 to 1.31)`: median (minimum to maximum) */
+export const formatSpread = ({ median, min, max }: Spread) =>
+  `${digits(median)} (${digits(min)} to ${digits(max)})`;

@@ -6,44 +6,44 @@ import type { PostgresServer } from '../postgres.js';
 import type { ServerProcess } from '../server-process.js';
 import { generateLibraries } from './library.js';
 import { load, type LoadResult, type Request } from './load.js';
-import { type Pair, processorTimeOf, startOurs, startPair, stopPair } from './pair.js';
+import { type Pair, cpuSecondsOf, startTidemark, startPair, stopPair } from './pair.js';
 import { DEVELOPERS, ITEMS, type Scenario, scenariosOf } from './scenarios.js';
-import { ratiosOf, type Spread, spreadOf, text } from './statistics.js';
+import { formatSpread, ratiosOf, type Spread, spreadOf } from './statistics.js';
 
 export interface LoadOptions {
   connections: number;
-  /** Of each load. */
+  /** Duration of each load. */
   seconds: number;
-  /** How often each scenario is measured on each server. */
+  /** Repetitions: how often each scenario is measured on each server. */
   pairs: number;
 }
 
-interface Measured {
+interface Measurement {
   requestsPerSecond: Spread;
   /** Latencies in ms. */
   p50: Spread;
   p99: Spread;
-  /** Processor time of the server process a request, in µs. */
-  processor: Spread;
+  /** Processor time of the server process per request, in µs. */
+  cpuMicros: Spread;
 }
 
 interface Result extends LoadResult {
-  processor: number;
+  cpuMicros: number;
 }
 
 export interface ThroughputReport {
-  ours: Measured;
-  floor: Measured;
-  /** Transactions a second of the same statements, without HTTP. */
+  tidemark: Measurement;
+  baseline: Measurement;
+  /** Transactions per second of the same SQL statements, without HTTP. */
   pgbench?: Spread;
   ratio: Spread;
   target?: number;
 }
 
-/** The database of all scenarios. */
+/** Generates the data of all scenarios. */
 export async function prepareScenarios(url: string, client: Client): Promise<Scenario[]> {
-  // Makes the tables.
-  await (await startOurs(url)).stop();
+  // A start and stop creates the tables.
+  await (await startTidemark(url)).stop();
   const developers = await generateLibraries(client, 'dev', {
     developers: DEVELOPERS,
     items: ITEMS,
@@ -54,7 +54,7 @@ export async function prepareScenarios(url: string, client: Client): Promise<Sce
   return scenariosOf(developers, crowd, developers.length * ITEMS + 1);
 }
 
-/** Requests a second of each scenario, ours and the floor's in turn. */
+/** Measures the throughput of each scenario, in turn on Tidemark and on the baseline. */
 export async function measureThroughput(
   server: PostgresServer,
   client: Client,
@@ -65,44 +65,44 @@ export async function measureThroughput(
   const reports: Record<string, ThroughputReport> = {};
   try {
     for (const scenario of scenarios) {
-      await compare(pair, scenario);
-      const { requests, follow } = scenario;
+      await assertSameResponses(pair, scenario);
+      const { requests, firstCursor } = scenario;
       const run = async (server: ServerProcess, seconds: number): Promise<Result> => {
-        const before = processorTimeOf(server);
-        const result = await counted(client, scenario, options.connections, () =>
-          load(server.port, { ...options, requests, follow, seconds }),
+        const before = cpuSecondsOf(server);
+        const result = await assertWrites(client, scenario, options.connections, () =>
+          load(server.port, { ...options, requests, firstCursor, seconds }),
         );
-        return { ...result, processor: ((processorTimeOf(server) - before) / result.requests) * 1e6 };
+        return { ...result, cpuMicros: ((cpuSecondsOf(server) - before) / result.requests) * 1e6 };
       };
-      await run(pair.ours, 2);
-      await run(pair.floor, 2);
-      const results: { ours: Result[]; floor: Result[]; pgbench: number[] } = {
-        ours: [],
-        floor: [],
+      await run(pair.tidemark, 2);
+      await run(pair.baseline, 2);
+      const results: { tidemark: Result[]; baseline: Result[]; pgbench: number[] } = {
+        tidemark: [],
+        baseline: [],
         pgbench: [],
       };
       for (let i = 0; i < options.pairs; i++) {
-        const order = i % 2 === 0 ? (['ours', 'floor'] as const) : (['floor', 'ours'] as const);
+        const order = i % 2 === 0 ? (['tidemark', 'baseline'] as const) : (['baseline', 'tidemark'] as const);
         for (const name of order) results[name].push(await run(pair[name], options.seconds));
         if (scenario.pgbench !== undefined)
           results.pgbench.push(await pgbench(server, scenario.pgbench, options.seconds));
       }
       const rates = (loads: LoadResult[]) => loads.map(({ requests, seconds }) => requests / seconds);
-      const measured = (loads: Result[]): Measured => ({
+      const measured = (loads: Result[]): Measurement => ({
         requestsPerSecond: spreadOf(rates(loads)),
         p50: spreadOf(loads.map(({ p50 }) => p50)),
         p99: spreadOf(loads.map(({ p99 }) => p99)),
-        processor: spreadOf(loads.map(({ processor }) => processor)),
+        cpuMicros: spreadOf(loads.map(({ cpuMicros }) => cpuMicros)),
       });
       const report: ThroughputReport = {
-        ours: measured(results.ours),
-        floor: measured(results.floor),
+        tidemark: measured(results.tidemark),
+        baseline: measured(results.baseline),
         ...(scenario.pgbench === undefined ? {} : { pgbench: spreadOf(results.pgbench) }),
-        ratio: ratiosOf(rates(results.ours), rates(results.floor)),
+        ratio: ratiosOf(rates(results.tidemark), rates(results.baseline)),
         target: scenario.target,
       };
       reports[scenario.name] = report;
-      console.log(`${scenario.name}: ${text(report.ratio)} times the floor`);
+      console.log(`${scenario.name}: ${formatSpread(report.ratio)} times the baseline`);
     }
   } finally {
     await stopPair(pair);
@@ -112,30 +112,38 @@ export async function measureThroughput(
 
 export const throughputTable = (reports: Record<string, ThroughputReport>) =>
   Object.fromEntries(
-    Object.entries(reports).map(([name, { ours, floor, pgbench, ratio, target }]) => [
+    Object.entries(reports).map(([name, { tidemark, baseline, pgbench, ratio, target }]) => [
       name,
       {
-        'ours/s': Math.round(ours.requestsPerSecond.median),
-        'floor/s': Math.round(floor.requestsPerSecond.median),
+        'tidemark/s': Math.round(tidemark.requestsPerSecond.median),
+        'baseline/s': Math.round(baseline.requestsPerSecond.median),
         'pgbench/s': pgbench === undefined ? '' : Math.round(pgbench.median),
-        'ours/floor': text(ratio),
+        'tidemark/baseline': formatSpread(ratio),
         target: target ?? '',
-        'processor µs: ours, floor': [ours, floor].map((m) => Math.round(m.processor.median)).join(', '),
-        'ours p50, p99 ms': `${ours.p50.median.toFixed(1)}, ${ours.p99.median.toFixed(1)}`,
-        'floor p50, p99 ms': `${floor.p50.median.toFixed(1)}, ${floor.p99.median.toFixed(1)}`,
+        'CPU µs: tidemark, baseline': [tidemark, baseline]
+          .map((m) => Math.round(m.cpuMicros.median))
+          .join(', '),
+        'tidemark p50, p99 ms': `${tidemark.p50.median.toFixed(1)}, ${tidemark.p99.median.toFixed(1)}`,
+        'baseline p50, p99 ms': `${baseline.p50.median.toFixed(1)}, ${baseline.p99.median.toFixed(1)}`,
       },
     ]),
   );
 
-/** Both servers have to answer the same. */
-async function compare({ ours, floor }: Pair, { requests, status, comparable }: Scenario): Promise<void> {
+/** @throws AssertionError if the servers' responses differ */
+async function assertSameResponses(
+  { tidemark, baseline }: Pair,
+  { requests, status, comparable }: Scenario,
+): Promise<void> {
   if (!comparable) return;
   for (const request of requests.slice(0, 10)) {
     const [a, b] = await Promise.all(
-      [ours, floor].map(async ({ url }): Promise<unknown> => {
-        const answer = await fetch(url + request.path, { method: request.method, headers: request.headers });
-        assert.equal(answer.status, status, `${request.path} of ${url}`);
-        const body = await answer.text();
+      [tidemark, baseline].map(async ({ url }): Promise<unknown> => {
+        const response = await fetch(url + request.path, {
+          method: request.method,
+          headers: request.headers,
+        });
+        assert.equal(response.status, status, `${request.path} of ${url}`);
+        const body = await response.text();
         return body === '' ? '' : comparable(JSON.parse(body) as never);
       }),
     );
@@ -145,14 +153,18 @@ async function compare({ ours, floor }: Pair, { requests, status, comparable }: 
 
 const writes = (requests: Request[]) => requests.some(({ method }) => method !== 'GET');
 
-/** Every write that was answered has left its change, and nothing else has. */
-async function counted(
+/**
+ * Runs a load and checks that every acknowledged write has left one change, and nothing else has.
+ *
+ * @throws AssertionError
+ */
+async function assertWrites(
   client: Client,
-  { requests, status, follow }: Scenario,
+  { requests, status, firstCursor }: Scenario,
   connections: number,
   run: () => Promise<LoadResult>,
 ) {
-  if (!writes(requests) || follow !== undefined) return run();
+  if (!writes(requests) || firstCursor !== undefined) return run();
   const count = async () => {
     const { rows } = await client.query<{ count: number }>(
       `SELECT count(*)::int FROM change_events WHERE user_id <= ${DEVELOPERS}`,
@@ -162,10 +174,10 @@ async function counted(
   const before = await count();
   const result = await run();
   const written = (await count()) - before;
-  // wrk leaves without waiting for the last answers, and so did the load before.
+  // wrk exits without waiting for the last responses; so did the previous load.
   assert.ok(
     written >= result.requests && written <= result.requests + 2 * connections,
-    `${result.requests} requests were answered with ${status}, and ${written} changes were written`,
+    `${result.requests} requests responded ${status}, but ${written} changes were written`,
   );
   return result;
 }

@@ -1,26 +1,31 @@
 import type { Random } from '../random.js';
 
-export interface Answer {
-  /** 0: the connection died, or was given up, before the answer was complete. -1: nobody was there to ask. */
+export interface HttpResponse {
+  /**
+   * 0: the connection was lost or aborted before the response was complete. -1: no server accepted a
+   * connection.
+   */
   status: number;
   headers: Headers;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- checked by who reads it
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- checked by its readers
   body: any;
 }
 
 export interface RequestOptions {
   body?: unknown;
   headers?: Record<string, string>;
-  /** Gives up after so many ms, wherever the answer is then. */
-  dropAfter?: number;
+  /** Aborts the request after so many ms, at whatever point its response is then. */
+  abortAfter?: number;
 }
 
-/** Longer than every limit in time of the server (docs/operations.md): no answer by then is no answer. */
-const PATIENCE = 60_000;
+/**
+ * Longer than every timeout of the server (docs/operations.md): a response that takes longer will not come.
+ */
+const REQUEST_TIMEOUT_MS = 60_000;
 
-const NO_ANSWER = { headers: new Headers(), body: undefined };
+const NO_RESPONSE = { headers: new Headers(), body: undefined };
 
-/** Requests with one credential, each at a random one of the servers. */
+/** Sends requests with one credential, each to a random server. */
 export class Client {
   constructor(
     private readonly servers: readonly string[],
@@ -29,22 +34,22 @@ export class Client {
   ) {}
 
   /**
-   * Asks one after the other until there is one to ask, as a load balancer does.
+   * Tries one server after the other until one accepts the connection, as a load balancer does.
    *
    * @param link a path, or a URL whose origin and prefix are replaced: the servers may be behind a proxy
    */
-  async request(method: string, link: string, options: RequestOptions = {}): Promise<Answer> {
+  async request(method: string, link: string, options: RequestOptions = {}): Promise<HttpResponse> {
     const path = link.slice(link.indexOf('/api/v1/'));
-    let answer: Answer = { status: -1, ...NO_ANSWER };
+    let response: HttpResponse = { status: -1, ...NO_RESPONSE };
     for (const server of this.random.shuffled(this.servers)) {
-      answer = await this.send(method, server + path, options);
-      if (answer.status !== -1) break;
+      response = await this.send(method, server + path, options);
+      if (response.status !== -1) break;
     }
-    return answer;
+    return response;
   }
 
-  private async send(method: string, url: string, options: RequestOptions): Promise<Answer> {
-    const { body, headers, dropAfter } = options;
+  private async send(method: string, url: string, options: RequestOptions): Promise<HttpResponse> {
+    const { body, headers, abortAfter } = options;
     try {
       const response = await fetch(url, {
         method,
@@ -54,7 +59,7 @@ export class Client {
           ...headers,
         },
         body: body === undefined ? undefined : JSON.stringify(body),
-        signal: AbortSignal.timeout(dropAfter ?? PATIENCE),
+        signal: AbortSignal.timeout(abortAfter ?? REQUEST_TIMEOUT_MS),
       });
       const text = await response.text();
       const isJson = response.headers.get('content-type')?.startsWith('application/json') && text !== '';
@@ -64,19 +69,19 @@ export class Client {
         body: isJson ? JSON.parse(text) : text,
       };
     } catch (error) {
-      return { status: isRefused(error) ? -1 : 0, ...NO_ANSWER };
+      return { status: isConnectionRefused(error) ? -1 : 0, ...NO_RESPONSE };
     }
   }
 
-  get(link: string, options?: RequestOptions): Promise<Answer> {
+  get(link: string, options?: RequestOptions): Promise<HttpResponse> {
     return this.request('GET', link, options);
   }
 }
 
-/** Was there no connection at all? Then the request cannot have done anything. */
-function isRefused(error: unknown): boolean {
+/** No connection was made, so the request cannot have had any effect. */
+function isConnectionRefused(error: unknown): boolean {
   return ((error as Error).cause as { code?: string } | undefined)?.code === 'ECONNREFUSED';
 }
 
-/** The datetime in the one form in which texts compare as times. */
-export const normalized = (datetime: string) => new Date(datetime).toISOString();
+/** `YYYY-MM-DDTHH:MM:SS.mmmZ`: the form in which string order is time order. */
+export const normalizeDatetime = (datetime: string) => new Date(datetime).toISOString();

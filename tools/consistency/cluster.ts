@@ -7,18 +7,18 @@ import pg from 'pg';
 import { PostgresServer } from '../postgres.js';
 import { ServerProcess } from '../server-process.js';
 
-/** The library of Debian's package `faketime`; undefined when it is not installed. */
+/** Path of libfaketime, of Debian's package `faketime`; undefined if it is not installed. */
 function findFaketime(): string | undefined {
   return readdirSync('/usr/lib')
     .map((directory) => join('/usr/lib', directory, 'faketime/libfaketime.so.1'))
     .find((library) => existsSync(library));
 }
 
-/** Any constant that is nobody else's: the advisory lock of the gate. */
-const GATE = 811_005;
+/** Key of the gate's advisory lock: any constant that nothing else uses. */
+const GATE_LOCK = 811_005;
 
-/** What libfaketime shares with its children stays behind where a process was killed. */
-function removeLeftovers(): void {
+/** Deletes the shared memory of killed processes, which libfaketime leaves behind. */
+function removeStaleFaketimeFiles(): void {
   for (const name of readdirSync('/dev/shm')) {
     const [, pid] = /faketime_(?:shm|sem)_(\d+)$/.exec(name) ?? [];
     if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join('/dev/shm', name), { force: true });
@@ -26,19 +26,19 @@ function removeLeftovers(): void {
 }
 
 /**
- * A gate at the end of write transactions: while it is closed, every third item's stay open between their change and
- * their commit. The server itself is as it always is.
+ * Gate at the end of write transactions: while it is closed, the transactions of every third item stay open
+ * between their change and their commit. A trigger takes an advisory lock, so the server is unmodified.
  */
-const BUILD_GATE = `
+const CREATE_GATE = `
   CREATE FUNCTION consistency_gate() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
-    PERFORM pg_advisory_xact_lock_shared(${GATE});
+    PERFORM pg_advisory_xact_lock_shared(${GATE_LOCK});
     RETURN NULL;
   END $$;
   CREATE TRIGGER consistency_gate AFTER INSERT ON change_events
   FOR EACH ROW WHEN (NEW.item_id % 3 = 0) EXECUTE FUNCTION consistency_gate()`;
 
-/** More than one: only those who change between them can go back in time. */
+/** More than one: only a client that switches between replicas can see a clock go back. */
 const STANDBYS = 2;
 
 export interface ClusterOptions {
@@ -47,11 +47,13 @@ export interface ClusterOptions {
   /** Directory of the built program. */
   program: string;
   adminKey: string;
-  /** Directory for the logs of the servers. */
+  /** Directory for the servers' logs. */
   reports: string;
 }
 
-/** The servers under test, and everything below them, in processes of our own. */
+/**
+ * The servers under test, their PostgreSQL and its standbys, in processes that the checker starts and stops.
+ */
 export class Cluster {
   readonly servers: ServerProcess[] = [];
   readonly standbys: PostgresServer[] = [];
@@ -60,8 +62,8 @@ export class Cluster {
   private constructor(
     readonly database: PostgresServer,
     private readonly directory: string,
-    /** Can the time of day be changed for these processes? */
-    readonly hasClock: boolean,
+    /** libfaketime is installed, so the wall clock of these processes can be changed. */
+    readonly canStepClock: boolean,
   ) {}
 
   static async start({
@@ -83,10 +85,10 @@ export class Cluster {
             LD_PRELOAD: library,
             FAKETIME_TIMESTAMP_FILE: clockFile,
             FAKETIME_NO_CACHE: '1',
-            // As in the world outside, where only the time of day can be set.
+            // Only the wall clock can be stepped, as on a real machine.
             DONT_FAKE_MONOTONIC: '1',
           };
-    // What is killed are processes, not the machine: nothing has to reach the disk.
+    // Faults kill processes, not the machine: no write has to reach the disk.
     const database = await PostgresServer.start({ fsync: 'off', max_connections: '60' }, env);
     const cluster = new Cluster(database, directory, library !== undefined);
     try {
@@ -95,7 +97,7 @@ export class Cluster {
         ...env,
         DATABASE_URL: database.url,
         ...(isReplicated && { DATABASE_REPLICA_URL: cluster.standbys.map(({ url }) => url).join() }),
-        // So few that a lock of a second exhausts them.
+        // So few that a lock of one second exhausts the pool.
         DATABASE_POOL_SIZE: '6',
         ADMIN_API_KEY: adminKey,
         LOG_LEVEL: 'error',
@@ -108,7 +110,7 @@ export class Cluster {
             join(reports, `server-${n + 1}.log`),
           ),
         );
-      await cluster.session((client) => client.query(BUILD_GATE));
+      await cluster.withConnection((client) => client.query(CREATE_GATE));
     } catch (error) {
       await cluster.destroy();
       throw error;
@@ -116,10 +118,10 @@ export class Cluster {
     return cluster;
   }
 
-  /** A connection of our own, beside the servers', for as long as the work takes. */
-  async session<T>(work: (client: pg.Client) => Promise<T>, database = this.database): Promise<T> {
+  /** Runs work on a database connection beside those of the servers. */
+  async withConnection<T>(work: (client: pg.Client) => Promise<T>, database = this.database): Promise<T> {
     const client = new pg.Client({ connectionString: database.url, application_name: 'consistency' });
-    // Whoever uses it then gets an error anyway.
+    // Ignored: the next query on the lost connection rejects as well.
     client.on('error', () => {});
     try {
       await client.connect();
@@ -129,15 +131,15 @@ export class Cluster {
     }
   }
 
-  /** Keeps write transactions from committing for so many ms. */
+  /** Blocks the commit of write transactions for so many ms. */
   async closeGate(duration: number): Promise<void> {
-    await this.session(async (client) => {
-      await client.query('SELECT pg_advisory_lock($1)', [GATE]);
+    await this.withConnection(async (client) => {
+      await client.query('SELECT pg_advisory_lock($1)', [GATE_LOCK]);
       await sleep(duration);
     });
   }
 
-  /** Lets the time of day of all processes jump by so many seconds. */
+  /** Steps the wall clock of all processes by so many seconds. */
   stepClock(seconds: number): void {
     this.clock += seconds;
     writeFileSync(join(this.directory, 'clock'), `${this.clock < 0 ? '' : '+'}${this.clock}`);
@@ -152,6 +154,6 @@ export class Cluster {
     await Promise.all(this.standbys.map((standby) => standby.destroy()));
     await this.database.destroy();
     rmSync(this.directory, { recursive: true, force: true });
-    if (this.hasClock) removeLeftovers();
+    if (this.canStepClock) removeStaleFaketimeFiles();
   }
 }

@@ -6,21 +6,21 @@ import { type History, Violation } from './history.js';
 import type { Random } from '../random.js';
 import type { Statistics } from './statistics.js';
 
-/** Does something bad, and undoes it. */
+/** Injects a fault, and undoes it. */
 type Fault = (cluster: Cluster, random: Random) => Promise<void>;
 
-/** Faults of one lane come one after the other, those of different lanes at the same time. */
+/** Lanes: faults of one lane run one after the other, those of different lanes at the same time. */
 const LANES: Record<string, Record<string, Fault>> = {
   processes: {
     'kill -9 of a server': async ({ servers }, random) => {
       const server = random.pick(servers);
-      await end(server, 'SIGKILL', null);
+      await terminate(server, 'SIGKILL', null);
       await sleep(random.integer(0, 500));
       await server.start();
     },
     'rolling restart': async ({ servers }) => {
       for (const server of servers) {
-        await end(server, 'SIGTERM', 0);
+        await terminate(server, 'SIGTERM', 0);
         await server.start();
       }
     },
@@ -31,7 +31,7 @@ const LANES: Record<string, Record<string, Fault>> = {
     },
     'no connections left': async (cluster, random) => {
       const clients: pg.Client[] = [];
-      /** @returns why PostgreSQL refuses one more */
+      /** @returns the error with which PostgreSQL refuses one more connection */
       const takeAll = async (): Promise<unknown> => {
         for (;;) {
           const client = new pg.Client({ connectionString: cluster.database.url });
@@ -46,7 +46,7 @@ const LANES: Record<string, Record<string, Fault>> = {
       };
       try {
         const refusal = await takeAll();
-        // The servers have them all, or PostgreSQL is just away.
+        // The servers have all connections, or PostgreSQL is down at the moment.
         if (clients.length === 0) throw refusal;
         await clients[0].query(
           "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tidemark'",
@@ -67,38 +67,41 @@ const LANES: Record<string, Record<string, Fault>> = {
   },
   transactions: {
     'write held open before its commit': (cluster, random) => cluster.closeGate(random.integer(30, 600)),
-    "developer's row locked": (cluster, random) =>
-      inTransaction(
+    "developer's feed locked": (cluster, random) =>
+      holdTransaction(
         cluster,
         random,
         `SELECT FROM feeds WHERE user_id = (
-           SELECT user_id FROM feeds ORDER BY user_id OFFSET ${random.integer(0, 99)} % (SELECT count(*) FROM feeds) LIMIT 1
+           SELECT user_id FROM feeds ORDER BY user_id
+           OFFSET ${random.integer(0, 99)} % (SELECT count(*) FROM feeds) LIMIT 1
          ) FOR UPDATE`,
         random.integer(50, 1_000),
       ),
-    // More requests wait than there are connections. As a writer locks, who may share with a developer that is locked.
+    // More requests wait than the pool has connections. Same lock mode as a write: shares that refer to a
+    // locked developer do not wait.
     'pool exhausted by locks': (cluster, random) =>
-      inTransaction(
+      holdTransaction(
         cluster,
         random,
         'SELECT FROM feeds ORDER BY user_id FOR NO KEY UPDATE',
         random.integer(500, 2_500),
       ),
     'tick held open': (cluster, random) =>
-      inTransaction(
+      holdTransaction(
         cluster,
         random,
         `UPDATE feeds
-         SET clock = greatest(date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond')`,
+         SET clock = greatest(
+           date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond')`,
         random.integer(20, 500),
       ),
     'idle in transaction': (cluster, random) =>
-      inTransaction(cluster, random, 'SELECT count(*) FROM change_events', random.integer(500, 3_000)),
+      holdTransaction(cluster, random, 'SELECT count(*) FROM change_events', random.integer(500, 3_000)),
   },
   replicas: {
     'replay paused': async (cluster, random) => {
       const standby = random.pick(cluster.standbys);
-      const run = (sql: string) => cluster.session((client) => client.query(sql), standby);
+      const run = (sql: string) => cluster.withConnection((client) => client.query(sql), standby);
       await run('SELECT pg_wal_replay_pause()');
       await sleep(random.integer(200, 3_000));
       await run('SELECT pg_wal_replay_resume()');
@@ -114,20 +117,34 @@ const LANES: Record<string, Record<string, Fault>> = {
 
 export const FAULTS = Object.values(LANES).flatMap((faults) => Object.keys(faults));
 
-/** Ends a server that must still be there, and must end with this exit code. */
-async function end(server: ServerProcess, signal: NodeJS.Signals, expected: number | null): Promise<void> {
-  const isBefore = server.isOver;
+/**
+ * Sends a signal to a server.
+ *
+ * @throws Violation if it has exited by itself, or exits with another code than expected (null: by the
+ * signal)
+ */
+async function terminate(
+  server: ServerProcess,
+  signal: NodeJS.Signals,
+  expected: number | null,
+): Promise<void> {
+  const wasGone = server.hasExited;
   const code = await server.stop(signal);
-  if (isBefore || code !== expected)
+  if (wasGone || code !== expected)
     throw new Violation(
       'process',
-      `a server ended with ${code} ${isBefore ? 'by itself' : `after ${signal}`}; its log is in the report`,
+      `a server exited with ${code} ${wasGone ? 'by itself' : `after ${signal}`}; its log is in the report`,
       {},
     );
 }
 
-async function inTransaction(cluster: Cluster, random: Random, sql: string, duration: number): Promise<void> {
-  await cluster.session(async (client) => {
+async function holdTransaction(
+  cluster: Cluster,
+  random: Random,
+  sql: string,
+  duration: number,
+): Promise<void> {
+  await cluster.withConnection(async (client) => {
     await client.query('BEGIN');
     await client.query(sql);
     await sleep(duration);
@@ -135,13 +152,13 @@ async function inTransaction(cluster: Cluster, random: Random, sql: string, dura
   });
 }
 
-/** Injects faults as the seed says, until it is told to stop. */
+/** Injects faults on a schedule that the seed determines. */
 export class Faults {
   private readonly lanes: [string, [string, Fault][]][];
-  /** What cannot be done here, and why. */
+  /** Faults that cannot be injected here, by name, with the reason. */
   readonly skipped: Record<string, string> = {};
 
-  /** @param names which ones; all that are possible by default */
+  /** @param names of the faults to inject; default: all */
   constructor(
     private readonly cluster: Cluster,
     private readonly random: Random,
@@ -149,7 +166,7 @@ export class Faults {
     private readonly statistics: Statistics,
     names: readonly string[] = FAULTS,
   ) {
-    if (!cluster.hasClock)
+    if (!cluster.canStepClock)
       this.skipped['clock steps back and forward'] = 'libfaketime is not installed (package faketime)';
     this.lanes = Object.entries(LANES)
       .filter(([lane]) => lane !== 'replicas' || cluster.standbys.length > 0)
@@ -159,21 +176,21 @@ export class Faults {
       ]);
   }
 
-  /** Ends when what was begun has been undone, and every server is there again. */
-  async run(isOver: () => boolean): Promise<void> {
-    await Promise.all(this.lanes.map(([lane, faults]) => this.runLane(lane, faults, isOver)));
-    const ended = this.cluster.servers.findIndex((server) => server.isOver);
-    if (ended >= 0)
-      throw new Violation('process', `server ${ended + 1} ended by itself; its log is in the report`, {});
+  /** Injects faults until `isDone`. Resolves when all of them are undone and every server runs again. */
+  async run(isDone: () => boolean): Promise<void> {
+    await Promise.all(this.lanes.map(([lane, faults]) => this.runLane(lane, faults, isDone)));
+    const exited = this.cluster.servers.findIndex((server) => server.hasExited);
+    if (exited >= 0)
+      throw new Violation('process', `server ${exited + 1} exited by itself; its log is in the report`, {});
   }
 
-  private async runLane(lane: string, faults: [string, Fault][], isOver: () => boolean): Promise<void> {
-    const random = this.random.of(lane);
-    while (faults.length > 0 && !isOver()) {
-      // Each once, in random order, and then again.
+  private async runLane(lane: string, faults: [string, Fault][], isDone: () => boolean): Promise<void> {
+    const random = this.random.fork(lane);
+    while (faults.length > 0 && !isDone()) {
+      // Each fault once per round, in random order.
       for (const [name, fault] of random.shuffled(faults)) {
         await sleep(random.integer(0, lane === 'transactions' ? 300 : 1_500));
-        if (isOver()) return;
+        if (isDone()) return;
         await this.inject(name, () => fault(this.cluster, random));
       }
     }
@@ -181,20 +198,23 @@ export class Faults {
 
   private async inject(name: string, fault: () => Promise<void>): Promise<void> {
     const entry = this.history.begin({ actor: 'fault', text: name, isFault: true });
-    let cutShortBy: unknown;
+    let abortedBy: unknown;
     try {
       await fault();
     } catch (error) {
-      // A fault of another lane may have ended its connection, or left it none.
+      // A fault of another lane may have closed its connection, or exhausted all connections.
       if (!isLostConnection(error)) throw error;
-      cutShortBy = error;
+      abortedBy = error;
     }
-    this.history.end(entry, cutShortBy ? `cut short: ${String(cutShortBy)}` : 'undone');
-    this.statistics.countFault(name, !cutShortBy);
+    this.history.end(entry, abortedBy ? `aborted: ${String(abortedBy)}` : 'undone');
+    this.statistics.countFault(name, !abortedBy);
   }
 }
 
-/** Of the system (ECONNREFUSED), of PostgreSQL (classes 08, 53 and 57) or of the driver, which has no codes. */
+/**
+ * Errors of the system (ECONNREFUSED), of PostgreSQL (SQLSTATE classes 08, 53, 57), and of the driver (no
+ * code).
+ */
 function isLostConnection(error: unknown): boolean {
   const { code = '', message } = error as { code?: string; message: string };
   return /^(E[A-Z]|08|53|57)/.test(String(code)) || /^(Connection|Client has)/.test(message);

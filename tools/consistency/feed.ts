@@ -10,91 +10,104 @@ export interface Item {
   collection: { id: number } | null;
 }
 
-/** The item types that the checker writes, by the asset name under which the feed filters them. */
+/** The item types that the checker writes, with their asset names, which the feed uses as filter. */
 export const ASSETS: Record<string, string> = {
   route: 'routes',
   trip: 'trips',
   feature_flag: 'feature_flags',
 };
 
-/** A change that is known to be in a feed: somebody has seen it there, or its write has been answered. */
-export interface Fact {
+/** A change that is certainly in a feed: a reader has received it, or its write was acknowledged. */
+export interface KnownChange {
   datetime: string;
   itemType: string;
   action: Item['action'];
-  /** Unknown to the one who wrote. */
+  /** Item id; undefined if only the writer has reported the change, who does not know the id. */
   item?: number;
 }
 
-/** Who has been told of a part of a feed. */
-export interface Reader {
+/** A client that has received a part of a feed. */
+export interface FeedReader {
   readonly name: string;
-  has(fact: Fact): boolean;
+  /**
+   * False if the change lies in the range that this reader has received, but the reader did not receive it.
+   */
+  hasReceived(change: KnownChange): boolean;
 }
 
-/** What is known to be in one developer's feed, whoever found out, and who should have been told of it. */
+/** All known changes of one developer's feed, and the readers that must have received them. */
 export class Feed {
-  readonly readers: Reader[] = [];
-  private readonly facts: Fact[] = [];
+  readonly readers: FeedReader[] = [];
+  /** In order of their datetimes. */
+  private readonly changes: KnownChange[] = [];
 
   constructor(
-    readonly developer: string,
-    /** The developer's integer id. */
-    readonly id: number,
+    readonly developerId: string,
+    readonly userId: number,
   ) {}
 
-  /** Datetime of the latest change that is known. */
-  get newest(): string {
-    return this.facts.at(-1)?.datetime ?? '';
+  /** Datetime of the latest known change. */
+  get latestDatetime(): string {
+    return this.changes.at(-1)?.datetime ?? '';
   }
 
-  /** Facts after `since`, up to `until`. */
-  between(since: string, until: string): Fact[] {
-    return this.facts.slice(this.indexAfter(since), this.indexAfter(until));
+  /** Known changes after `since`, up to and including `until`. */
+  between(since: string, until: string): KnownChange[] {
+    return this.changes.slice(this.indexAfter(since), this.indexAfter(until));
   }
 
-  /** @throws Violation when a reader is past this change without having been told, or the feed contradicts itself */
-  learn(fact: Fact, source: string): void {
-    const index = this.indexAfter(fact.datetime);
-    const known = index > 0 ? this.facts[index - 1] : undefined;
-    if (known?.datetime === fact.datetime) {
-      if (known.action !== fact.action || (known.item ?? fact.item) !== (fact.item ?? known.item))
-        this.fail('order', `two changes have one datetime: ${describe(known)} and ${describe(fact)}`, fact);
-      known.item ??= fact.item;
+  /**
+   * Adds a change and compares it with all that is known.
+   *
+   * @throws Violation if a reader is past this change without having received it, or if the feed contradicts
+   * itself
+   */
+  add(change: KnownChange, source: string): void {
+    const index = this.indexAfter(change.datetime);
+    const known = index > 0 ? this.changes[index - 1] : undefined;
+    if (known?.datetime === change.datetime) {
+      if (known.action !== change.action || (known.item ?? change.item) !== (change.item ?? known.item))
+        this.fail(
+          'order',
+          `two changes have one datetime: ${formatChange(known)} and ${formatChange(change)}`,
+          change,
+        );
+      known.item ??= change.item;
       return;
     }
-    this.facts.splice(index, 0, fact);
+    this.changes.splice(index, 0, change);
     for (const reader of this.readers) {
-      if (!reader.has(fact))
-        this.fail('lost', `${reader.name} was not told of ${describe(fact)}, seen by ${source}`, {
-          ...fact,
+      if (!reader.hasReceived(change))
+        this.fail('lost', `${reader.name} did not receive ${formatChange(change)}, known from ${source}`, {
+          ...change,
           follower: reader.name,
         });
     }
   }
 
   fail(kind: ViolationKind, message: string, subject: Subject): never {
-    throw new Violation(kind, `feed of ${this.developer}: ${message}`, {
+    throw new Violation(kind, `feed of ${this.developerId}: ${message}`, {
       ...subject,
-      developer: this.developer,
+      developerId: this.developerId,
     });
   }
 
+  /** Binary search: index of the first change after this datetime. */
   private indexAfter(datetime: string): number {
-    let [low, high] = [0, this.facts.length];
+    let [low, high] = [0, this.changes.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.facts[middle].datetime > datetime) high = middle;
+      if (this.changes[middle].datetime > datetime) high = middle;
       else low = middle + 1;
     }
     return low;
   }
 }
 
-export const describe = ({ action, itemType, item, datetime }: Fact) =>
+export const formatChange = ({ action, itemType, item, datetime }: KnownChange) =>
   `"${action}" of ${itemType} ${item ?? '?'} at ${datetime}`;
 
-export const factOf = (item: Item): Fact => ({
+export const changeOf = (item: Item): KnownChange => ({
   datetime: item.datetime,
   itemType: item.item_type,
   action: item.action,
@@ -102,65 +115,66 @@ export const factOf = (item: Item): Fact => ({
 });
 
 /**
- * A copy of a library, made of nothing but the items of its feed, in order. An item of one's own and a pin are two
- * stories, also where both are about one item.
+ * A copy of a library, built from nothing but the items of its feed, in order. An own item and a pin are
+ * separate entries, also if both are about one item: their keys are `own <item id>` and `pin <item id>`.
  */
 export class Copy {
-  /** What there is, by story: the item of its latest change. */
-  readonly alive = new Map<string, Item>();
+  /** The existing entries: by key, the item of the latest change. */
+  readonly entries = new Map<string, Item>();
   private readonly deleted = new Set<string>();
 
   constructor(private readonly feed: Feed) {}
 
-  storyOf({ collection, item_user_id, item_id }: Item): string {
-    return `${collection !== null || item_user_id !== this.feed.id ? 'pin' : 'own'} ${item_id}`;
+  keyOf({ collection, item_user_id, item_id }: Item): string {
+    return `${collection !== null || item_user_id !== this.feed.userId ? 'pin' : 'own'} ${item_id}`;
   }
 
   /**
-   * @param isPartial the feed may leave out how it came to this, as pages of a compact one do
-   * @throws Violation for what cannot happen after what was told before
+   * @param isPartial the feed may omit earlier changes of the entry, as the pages of a compact feed do
+   * @throws Violation for an action that is impossible after the earlier ones
    */
   apply(item: Item, isPartial: boolean, follower: string): void {
-    const story = this.storyOf(item);
+    const key = this.keyOf(item);
     const { action } = item;
     const isBeginning = action === 'created' || action === 'added';
-    const isEnd = action === 'deleted' || action === 'removed';
+    const isTombstone = action === 'deleted' || action === 'removed';
     const isOfCollection = action === 'added' || action === 'removed';
     const isPossible =
       isOfCollection === (item.collection !== null) &&
-      (isOfCollection || action === 'updated' || item.item_user_id === this.feed.id) &&
-      !this.deleted.has(story) &&
-      (isPartial || isBeginning !== this.alive.has(story));
+      (isOfCollection || action === 'updated' || item.item_user_id === this.feed.userId) &&
+      !this.deleted.has(key) &&
+      (isPartial || isBeginning !== this.entries.has(key));
     if (!isPossible) {
-      const before = this.alive.get(story);
-      const past = before ? `"${before.action}" at ${before.datetime}` : 'nothing, or an end';
-      this.feed.fail('order', `${describe(factOf(item))} cannot follow ${past}`, {
+      const before = this.entries.get(key);
+      const past = before ? `"${before.action}" at ${before.datetime}` : 'no change, or a tombstone';
+      this.feed.fail('order', `${formatChange(changeOf(item))} cannot follow ${past}`, {
         item: item.item_id,
         datetime: item.datetime,
         follower,
       });
     }
-    if (!isEnd) this.alive.set(story, item);
-    else this.alive.delete(story);
-    if (action === 'deleted') this.deleted.add(story);
+    if (!isTombstone) this.entries.set(key, item);
+    else this.entries.delete(key);
+    if (action === 'deleted') this.deleted.add(key);
   }
 
-  /** Each story with the datetime of its latest change. */
+  /** By key, the datetime of the latest change. */
   summary(): Map<string, string> {
-    return new Map([...this.alive].map(([story, item]) => [story, item.datetime]));
+    return new Map([...this.entries].map(([key, item]) => [key, item.datetime]));
   }
 }
 
-/** The first story in which two copies differ. */
+/** The first key for which two maps differ; a missing value is `nothing`. */
 export function difference(
-  copy: Map<string, string>,
-  truth: Map<string, string>,
-): { story: string; has: string; should: string } | undefined {
-  for (const story of new Set([...truth.keys(), ...copy.keys()])) {
-    const [has, should] = [copy.get(story) ?? 'nothing', truth.get(story) ?? 'nothing'];
-    if (has !== should) return { story, has, should };
+  actualValues: Map<string, string>,
+  expectedValues: Map<string, string>,
+): { key: string; actual: string; expected: string } | undefined {
+  for (const key of new Set([...expectedValues.keys(), ...actualValues.keys()])) {
+    const [actual, expected] = [actualValues.get(key) ?? 'nothing', expectedValues.get(key) ?? 'nothing'];
+    if (actual !== expected) return { key, actual, expected };
   }
   return undefined;
 }
 
-export const itemOf = (story: string) => Number(story.split(' ')[1]);
+/** The item id in the key of an entry. */
+export const itemIdOf = (key: string) => Number(key.split(' ')[1]);

@@ -1,49 +1,25 @@
-import { type Answer, type Client, normalized } from './client.js';
-import { ASSETS, Copy, describe, type Fact, type Feed, factOf, type Item, type Reader } from './feed.js';
+import { type Client, type HttpResponse, normalizeDatetime } from './client.js';
+import {
+  ASSETS,
+  changeOf,
+  Copy,
+  type Feed,
+  type FeedReader,
+  formatChange,
+  type Item,
+  type KnownChange,
+} from './feed.js';
+import { type Style, STYLES } from './follower-styles.js';
 import type { Entry, Subject } from './history.js';
 import type { Model } from './model.js';
 import type { Random } from '../random.js';
 import type { Statistics } from './statistics.js';
+import { type SyncBody, verifySyncBody } from './sync-response.js';
 
-/** How a client follows its feed. */
-interface Style {
-  /** The cursor as the client keeps it, from `rwgps_datetime`; left out: it follows `next_sync_url`. */
-  cursor?: (datetime: string) => string;
-  /** Asks for pages of random size. */
-  isPaging?: boolean;
-  /** Follows only some types. */
-  isFiltering?: boolean;
-  /** Goes away in the middle of an answer, and comes back. */
-  isDropping?: boolean;
-  /** Asks for each page twice. */
-  isRepeating?: boolean;
-  /** Sends the ETag of the answer before when it asks for the same again. */
-  isConditional?: boolean;
-  /** Starts with the library as it is, and not with its history. */
-  isCompact?: boolean;
-  /** Fetches the content of what has changed, at once. */
-  isFetching?: boolean;
-}
-
-const asIs = (datetime: string) => datetime;
-
-export const STYLES: Record<string, Style> = {
-  next_sync_url: { isFetching: true },
-  rwgps_datetime: { cursor: asIs },
-  'JavaScript Date': { cursor: (datetime) => new Date(datetime).toISOString() },
-  pages: { isPaging: true, isFetching: true },
-  'asset filter': { isFiltering: true },
-  'dropped connections': { cursor: asIs, isDropping: true },
-  'page retries': { isPaging: true, isRepeating: true },
-  'If-None-Match': { isConditional: true },
-  'compact start': { isCompact: true },
-  'compact start in pages': { isCompact: true, isPaging: true, cursor: asIs },
-};
-
-/** Before every change. */
+/** A cursor before every change. */
 const BEGINNING = '1970-01-01T00:00:00.000Z';
 
-/** What the page of an item said. */
+/** The content of an item page. */
 export interface Page {
   record_id: string;
   updated_at: string;
@@ -52,25 +28,29 @@ export interface Page {
   metadata: unknown;
 }
 
-/** A client that keeps a copy of a library, and trusts nothing that it is told. */
-export class Follower implements Reader {
+/** A client that keeps a copy of a library, and verifies every response. */
+export class Follower implements FeedReader {
   readonly name: string;
   readonly style: Style;
   copy: Copy;
-  /** Content of the items of the copy, for those that fetch it. */
+  /** Content of the items of the copy; only for the style `isFetching`. */
   readonly contents = new Map<number, Page>();
-  /** Copies that compact answers made, to be compared when the whole feed is known. */
+  /** Copies as of the end of a compact start, for comparison once the whole feed is known. */
   readonly snapshots: { until: string; copy: Map<string, string>; follower: string }[] = [];
-  /** Up to here the feed has been told, not counting what a compact answer left out. */
+  /** The cursor: end of the range that was received. */
   until = BEGINNING;
-  /** Nothing was new when this follower asked last. */
+  /** The last response brought no change. */
   private isIdle = false;
+  /** Start of the range that was received completely; a compact start omits superseded changes before it. */
   private from = BEGINNING;
+  /** Datetimes of all received changes. */
   private readonly received = new Set<string>();
+  /** Ids of items whose content has to be fetched. */
   private readonly unfetched = new Set<number>();
   private readonly assets: string[] | undefined;
+  /** The compact start has not reached its last page yet. */
   private isStarting: boolean;
-  /** Where to go on: a cursor, or a link. */
+  /** The next request: a cursor, or a link. */
   private next: string;
   private last?: { path: string; etag: string };
 
@@ -82,17 +62,17 @@ export class Follower implements Reader {
     private readonly random: Random,
     private readonly statistics: Statistics,
   ) {
-    this.name = `${feed.developer} ${styleName}`;
+    this.name = `${feed.developerId} ${styleName}`;
     this.style = STYLES[styleName];
     const assets = Object.values(ASSETS);
     if (this.style.isFiltering)
       this.assets = random.shuffled(assets).slice(0, random.integer(1, assets.length - 1));
-    this.startOver();
+    this.reset();
     feed.readers.push(this);
   }
 
-  /** Forgets everything, as a client does that was installed again. */
-  startOver(): void {
+  /** Drops the copy and the cursor, like a client that was reinstalled. */
+  reset(): void {
     this.copy = new Copy(this.feed);
     this.until = this.from = BEGINNING;
     this.received.clear();
@@ -108,8 +88,8 @@ export class Follower implements Reader {
     this.next = this.style.cursor ? BEGINNING : `/api/v1/sync.json?${query}`;
   }
 
-  /** Has this follower been told, or need not be? */
-  has({ datetime, itemType }: Fact): boolean {
+  /** True also for a change outside of the range or the asset types of this follower. */
+  hasReceived({ datetime, itemType }: KnownChange): boolean {
     const isCovered = !this.isStarting && this.from < datetime && datetime <= this.until;
     return !isCovered || !this.wants(itemType) || this.received.has(datetime);
   }
@@ -118,25 +98,25 @@ export class Follower implements Reader {
     return this.assets === undefined || this.assets.includes(ASSETS[itemType]);
   }
 
-  /** One request, and what follows from it. */
+  /** Sends one sync request, verifies and applies its response, and fetches contents. */
   async poll(): Promise<void> {
     const { random, style } = this;
-    if (random.chance(style.isCompact ? 0.04 : 0.005)) this.startOver();
+    if (random.chance(style.isCompact ? 0.04 : 0.005)) this.reset();
     const path = this.path();
-    const [first, isRepeated] = [await this.ask(path), style.isRepeating && random.chance(0.5)];
-    const second = isRepeated && first ? await this.ask(path) : undefined;
-    if (first && second) this.expectSame(first, second);
-    const answer = second ?? first;
-    this.isIdle = answer !== undefined && this.take(answer);
+    const [first, isRepeated] = [await this.request(path), style.isRepeating && random.chance(0.5)];
+    const second = isRepeated && first ? await this.request(path) : undefined;
+    if (first && second) this.verifyRetry(first, second);
+    const result = second ?? first;
+    this.isIdle = result !== undefined && this.apply(result);
     if (style.isFetching) await this.fetchContents();
   }
 
-  /** In ms, until it polls again. */
+  /** Time until the next poll, in ms. */
   pause(): number {
     return this.random.integer(0, this.isIdle ? 100 : 20);
   }
 
-  /** Has it all that there was when it asked last? */
+  /** The last response brought no change, and no content is missing. */
   get isCaughtUp(): boolean {
     return this.isIdle && (!this.style.isFetching || this.unfetched.size === 0);
   }
@@ -148,41 +128,46 @@ export class Follower implements Reader {
     return `/api/v1/sync.json?${query}${limit}`;
   }
 
-  private async ask(path: string): Promise<Received | undefined> {
+  /** @returns undefined if there was no usable response */
+  private async request(path: string): Promise<SyncResult | undefined> {
     const { random, style } = this;
     const entry = this.model.history.begin({
       actor: `follower ${this.styleName}`,
-      developer: this.feed.developer,
+      developerId: this.feed.developerId,
       follower: this.name,
       text: `sync ${path.slice(path.indexOf('?'))}`,
     });
-    const newest = this.feed.newest;
+    const latest = this.feed.latestDatetime;
     const headers =
       style.isConditional && this.last?.path === path ? { 'if-none-match': this.last.etag } : undefined;
-    const dropAfter = style.isDropping && random.chance(0.3) ? random.integer(1, 12) : undefined;
-    const answer = await this.client.get(path, { headers, dropAfter });
-    const { status } = answer;
+    const abortAfter = style.isAborting && random.chance(0.3) ? random.integer(1, 12) : undefined;
+    const response = await this.client.get(path, { headers, abortAfter });
+    const { status } = response;
     this.statistics.countStatus(status);
-    const isAnswered = status === 200 || status === 304;
-    this.statistics.countPoll(this.styleName, { polls: 1, retries: isAnswered ? 0 : 1 });
-    if (status === 304) this.expectFresh(this.until, newest, {});
-    if (status > 0 && status < 500 && !isAnswered)
-      this.fail('answer', `${path} answered ${status}: ${JSON.stringify(answer.body)}`, {});
+    const isUsable = status === 200 || status === 304;
+    this.statistics.countPoll(this.styleName, { polls: 1, retries: isUsable ? 0 : 1 });
+    if (status === 304) this.verifyFreshness(this.until, latest, {});
+    if (status > 0 && status < 500 && !isUsable)
+      this.fail('response', `${path} responded ${status}: ${JSON.stringify(response.body)}`, {});
     if (status !== 200) {
-      if (status === 304) this.model.history.forget(entry);
-      else this.model.history.end(entry, status > 0 ? String(status) : 'no answer');
+      if (status === 304) this.model.history.discard(entry);
+      else this.model.history.end(entry, status > 0 ? String(status) : 'no response');
       return status === 304
         ? { entry, items: [], until: this.until, hasMore: false, next: this.next }
         : undefined;
     }
-    return this.read(path, entry, answer, newest);
+    return this.verifyResponse(path, entry, response, latest);
   }
 
-  /** Checks an answer by itself. */
-  private read(path: string, entry: Entry, { body, headers }: Answer, newest: string): Received {
-    const items = body.items as Item[];
-    const { meta } = body;
-    const until = normalized(meta.rwgps_datetime);
+  /** @param latest datetime of the latest change that was known before the request */
+  private verifyResponse(
+    path: string,
+    entry: Entry,
+    { body, headers }: HttpResponse,
+    latest: string,
+  ): SyncResult {
+    const { items, meta } = body as SyncBody;
+    const until = normalizeDatetime(meta.rwgps_datetime);
     const hasMore = meta.has_more === true;
     this.model.history.end(entry, `${items.length} items up to ${until}${hasMore ? ', more' : ''}`, {
       range: { since: this.until, until },
@@ -190,43 +175,23 @@ export class Follower implements Reader {
       items: items.map(({ item_id }) => item_id),
     });
     this.last = { path, etag: headers.get('etag') ?? '' };
-    const fail = (message: string) => this.fail('answer', `${path}: ${message}`, {});
-    if (meta.item_count !== items.length)
-      fail(`item_count is ${meta.item_count}, there are ${items.length} items`);
-    if (normalized(meta.date_range.until) !== until) fail('date_range.until is not rwgps_datetime');
-    if (normalized(meta.date_range.since) !== this.until) fail(`date_range.since is not ${this.until}`);
-    if (until < this.until) this.fail('cursor', `went back from ${this.until} to ${until}`, {});
-    let last = this.until;
-    for (const item of items) {
-      const subject = { item: item.item_id, datetime: item.datetime };
-      if (!this.wants(item.item_type))
-        this.fail('answer', `got ${describe(factOf(item))}, which it did not ask for`, subject);
-      if (item.datetime <= this.until)
-        this.fail(
-          'delivered-twice',
-          `got ${describe(factOf(item))} when it asked for what came after ${this.until}`,
-          subject,
-        );
-      if (item.datetime <= last)
-        this.fail('order', `got ${describe(factOf(item))} after one at ${last}`, subject);
-      last = item.datetime;
-    }
-    if (until < last) this.fail('cursor', `${until} is before the last item, at ${last}`, { datetime: last });
-    if (!hasMore) this.expectFresh(until, newest, { datetime: newest });
-    return {
-      entry,
-      items,
-      until,
-      hasMore,
-      next: this.style.cursor ? this.style.cursor(meta.rwgps_datetime) : meta.next_sync_url,
-    };
+    verifySyncBody(
+      body as SyncBody,
+      path,
+      this.until,
+      (itemType) => this.wants(itemType),
+      (...violation) => this.fail(...violation),
+    );
+    if (!hasMore) this.verifyFreshness(until, latest, { datetime: latest });
+    const next = this.style.cursor ? this.style.cursor(meta.rwgps_datetime) : meta.next_sync_url;
+    return { entry, items, until, hasMore, next };
   }
 
-  /** Applies an answer. Returns whether it brought nothing. */
-  private take({ entry, items, until, hasMore, next }: Received): boolean {
+  /** Applies a response to the copy. Returns whether it brought no change. */
+  private apply({ entry, items, until, hasMore, next }: SyncResult): boolean {
     const isIdle = items.length === 0 && !hasMore;
     this.statistics.countPoll(this.styleName, { items: items.length });
-    if (isIdle && until === this.until) this.model.history.forget(entry);
+    if (isIdle && until === this.until) this.model.history.discard(entry);
     const since = this.until;
     for (const item of items) {
       this.copy.apply(item, this.isStarting, this.name);
@@ -242,12 +207,12 @@ export class Follower implements Reader {
         this.from = until;
         this.snapshots.push({ until, copy: this.copy.summary(), follower: this.name });
       }
-      // What it shows as created may have been updated in truth.
+      // Not added to the feed: a compact feed may show an `updated` as `created`.
       return isIdle;
     }
-    const missed = this.feed.between(since, until).find((fact) => !this.has(fact));
-    if (missed) this.fail('lost', `was not told of ${describe(missed)}, which is in the feed`, missed);
-    for (const item of items) this.feed.learn(factOf(item), this.name);
+    const missed = this.feed.between(since, until).find((change) => !this.hasReceived(change));
+    if (missed) this.fail('lost', `did not receive ${formatChange(missed)}, which is in the feed`, missed);
+    for (const item of items) this.feed.add(changeOf(item), this.name);
     return isIdle;
   }
 
@@ -258,8 +223,8 @@ export class Follower implements Reader {
   }
 
   private async fetchContent(id: number): Promise<void> {
-    const own = this.copy.alive.get(`own ${id}`);
-    const item = own ?? this.copy.alive.get(`pin ${id}`);
+    const own = this.copy.entries.get(`own ${id}`);
+    const item = own ?? this.copy.entries.get(`pin ${id}`);
     if (!item) {
       this.unfetched.delete(id);
       this.contents.delete(id);
@@ -269,49 +234,48 @@ export class Follower implements Reader {
     this.statistics.countStatus(status);
     if (status === 200) {
       const page = body[item.item_type] as Page;
-      if (own && normalized(page.updated_at) < own.datetime)
+      if (own && normalizeDatetime(page.updated_at) < own.datetime)
         this.fail(
-          'half-there',
-          `${describe(factOf(own))} is in the feed, but the item is that of ${page.updated_at}`,
-          {
-            item: id,
-            datetime: own.datetime,
-            record: page.record_id,
-          },
+          'not-atomic',
+          `${formatChange(changeOf(own))} is in the feed, but the item page is of ${page.updated_at}`,
+          { item: id, datetime: own.datetime, record: page.record_id },
         );
       this.contents.set(id, page);
       this.model.history.records.set(id, page.record_id);
     } else if (status === 404 || status === 403) {
       if (own && status === 403) this.fail('permission', `got 403 for its own item ${id}`, { item: id });
       this.contents.delete(id);
-    } else return; // Tried again after the next poll.
+    } else return; // Retried after the next poll.
     this.statistics.countPoll(this.styleName, { contents: 1 });
     this.unfetched.delete(id);
   }
 
-  /** One answer goes on where the other one ends; on one database, it is the second one that does. */
-  private expectSame(first: Received, second: Received): void {
+  /**
+   * Two responses to one request: one must be a prefix of the other; without replicas, the first of the
+   * second.
+   */
+  private verifyRetry(first: SyncResult, second: SyncResult): void {
     const [a, b] = [first, second].map(({ items }) =>
       items.map((item) => JSON.stringify({ ...item, item_url: '', collection: item.collection?.id })),
     );
     const shared = Math.min(a.length, b.length);
     const index = a.findIndex((item, n) => n < shared && item !== b[n]);
     if (index >= 0)
-      this.fail('order', `asked twice, it got ${a[index]} and then ${b[index]}`, {
+      this.fail('order', `the same request returned ${a[index]} and then ${b[index]}`, {
         datetime: first.items[index].datetime,
       });
     if (!this.model.mayLag && b.length < a.length && !second.hasMore)
-      this.fail('lost', 'asked twice, it got less the second time', {
+      this.fail('lost', 'the same request returned fewer changes the second time', {
         datetime: first.items[shared].datetime,
       });
   }
 
-  /** What was answered, or seen by anybody, before a request was sent must be in its answer. */
-  private expectFresh(until: string, newest: string, subject: Subject): void {
-    if (!this.model.mayLag && until < newest)
+  /** Read your own writes: a response contains every change that was known before its request. */
+  private verifyFreshness(until: string, latest: string, subject: Subject): void {
+    if (!this.model.mayLag && until < latest)
       this.fail(
         'stale',
-        `was told that the feed ends at ${until}, when the change at ${newest} was known`,
+        `got the cursor ${until}, although the change at ${latest} was known before the request`,
         subject,
       );
   }
@@ -321,7 +285,8 @@ export class Follower implements Reader {
   }
 }
 
-interface Received {
+/** A verified sync response. */
+interface SyncResult {
   entry: Entry;
   items: Item[];
   until: string;

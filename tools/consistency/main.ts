@@ -9,19 +9,19 @@ const ROOT = resolve(import.meta.dirname, '../..');
 
 const USAGE = `Usage: npm run check:consistency -- [options]
 
-  --duration SECONDS  of writing (default 30)
-  --seed NUMBER       repeats the choices of a run (default: a new one)
-  --servers NUMBER    processes to start (default 2)
-  --replica           the servers may read the feed from two standbys
-  --developers NUMBER, --writers NUMBER
-                      how many, and writers of each (defaults 3 and 3)
-  --faults NAMES      only these, separated by commas, or none:
-                      ${FAULTS.join(', ')}
-  --program DIRECTORY of the built program to start (default: this one)
-  --url URL --admin-key KEY
-                      a server that runs already, instead of all that; without faults
+  --duration SECONDS  time of writes and faults (default 30)
+  --seed NUMBER       repeats the random choices of an earlier run (default: a new seed)
+  --servers NUMBER    server processes to start (default 2)
+  --replica           lets the servers read feeds from two standbys
+  --developers NUMBER libraries (default 3)
+  --writers NUMBER    writers of each library (default 3)
+  --faults NAMES      only these faults, separated by commas, or none:
+                      ${FAULTS.join(',\n                      ')}
+  --program DIRECTORY built program to start (default: this one)
+  --url URL           checks a running server instead, without faults; needs --admin-key
+  --admin-key KEY     its admin key
 
-Exit codes: 0 all is well, 1 a violation was found, 2 the check could not be made.`;
+Exit codes: 0 no violation, 1 a violation was found, 2 the check could not run.`;
 
 function readOptions(): Omit<RunOptions, 'signal'> {
   const { values } = parseArgs({
@@ -45,14 +45,14 @@ function readOptions(): Omit<RunOptions, 'signal'> {
   }
   const integer = (name: 'duration' | 'seed' | 'servers' | 'developers' | 'writers') => {
     if (!/^\d{1,10}$/.test(values[name]) || (name !== 'seed' && values[name] === '0'))
-      throw new Error(`--${name} must be a whole number`);
+      throw new Error(`--${name} must be an integer`);
     return Number(values[name]);
   };
   if ((values.url === undefined) !== (values['admin-key'] === undefined))
-    throw new Error('--url and --admin-key need each other');
+    throw new Error('--url and --admin-key must be used together');
   const faults = values.faults === 'none' ? [] : values.faults?.split(',').map((name) => name.trim());
   const unknown = faults?.find((name) => !FAULTS.includes(name));
-  if (unknown !== undefined) throw new Error(`there is no fault "${unknown}"`);
+  if (unknown !== undefined) throw new Error(`unknown fault "${unknown}"`);
   const seed = integer('seed');
   return {
     duration: integer('duration'),
@@ -69,24 +69,24 @@ function readOptions(): Omit<RunOptions, 'signal'> {
   };
 }
 
-function table(title: string, rows: Record<string, object>): void {
+function printTable(title: string, rows: Record<string, object>): void {
   if (Object.keys(rows).length === 0) return;
   console.log(`\n${title}`);
   console.table(rows);
 }
 
-/** @returns the file that has it all */
-function write(
+/** Prints a report and writes it to a file. @returns the path of the file */
+function writeReport(
   options: ReturnType<typeof readOptions>,
   { violation, history, statistics, skipped }: Report,
 ): string {
-  table('Operations', statistics.operations);
-  table('Followers', statistics.followers);
-  table('Faults', statistics.faults);
+  printTable('Operations', statistics.operations);
+  printTable('Followers', statistics.followers);
+  printTable('Faults', statistics.faults);
   for (const [fault, reason] of Object.entries(skipped)) console.log(`Skipped: ${fault}: ${reason}`);
-  const { settling } = statistics;
-  if (settling) console.log(`\nSettled after ${settling.seconds.toFixed(1)} s. ${settling.last}`);
-  const timeline = violation && history.reduce(violation);
+  const { convergence } = statistics;
+  if (convergence) console.log(`\nConverged after ${convergence.seconds.toFixed(1)} s. ${convergence.last}`);
+  const timeline = violation && history.timelineOf(violation);
   if (violation) {
     console.log(`\nVIOLATION (${violation.kind}), seed ${options.seed}\n${violation.message}\n`);
     console.log(History.format(timeline!));
@@ -118,12 +118,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => interruption.abort(new Error(`interrupted by ${signal}`)));
 try {
   const report = await run({ ...options, signal: interruption.signal });
-  const file = write(options, report);
+  const file = writeReport(options, report);
   console.log(
     `\n${report.violation ? 'A violation was found' : 'All is well'}, seed ${options.seed}. Report: ${file}`,
   );
   process.exit(report.violation ? 1 : 0);
 } catch (error) {
-  console.error(`The check could not be made: ${(error as Error).stack}`);
+  console.error(`The check could not run: ${(error as Error).stack}`);
   process.exit(2);
 }

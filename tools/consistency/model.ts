@@ -1,11 +1,11 @@
 import type { Feed } from './feed.js';
 import { type Entry, type History, Violation, type ViolationKind } from './history.js';
 
-export const OPERATIONS = ['create', 'patch', 'delete', 'share', 'unshare', 'pin', 'unpin', 'peek'] as const;
+export const OPERATIONS = ['create', 'patch', 'delete', 'share', 'unshare', 'pin', 'unpin', 'read'] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
-/** `refused`: answered with a status that says that nothing has happened. `unknown`: it may have happened or not. */
-export type Outcome = 'acknowledged' | 'refused' | 'unknown';
+/** `rejected`: the status says that nothing has happened. `unknown`: it may have happened or not. */
+export type Outcome = 'acknowledged' | 'rejected' | 'unknown';
 
 /** The fields of a record that a write may set. */
 export const FIELDS = ['data', 'status', 'metadata'] as const;
@@ -13,46 +13,48 @@ export type Content = Record<(typeof FIELDS)[number], unknown>;
 
 export const contentOf = ({ data, status, metadata }: Content): Content => ({ data, status, metadata });
 
-/** A create, patch or delete, and how it ended. */
+/** A create, patch or delete, and its outcome. */
 export interface Write {
   operation: Operation;
   entry: Entry;
-  /** What it sets. */
+  /** The fields that it sets. */
   content: Partial<Content>;
   outcome?: Outcome;
-  /** Of its change in the owner's feed: `updatedAt` of the answer. */
+  /** Datetime of its change in the owner's feed: `updatedAt` of the response. */
   tick?: string;
-  /** What the answer said that the record is now. */
-  answered?: Content;
-  /** `updatedAt` of the version that it was conditional on. */
+  /** The whole content of the record, as the response shows it. */
+  responseContent?: Content;
+  /** `updatedAt` of the version in its `If-Match`. */
   ifMatch?: string;
 }
 
 export interface Developer {
-  id: string;
+  developerId: string;
   feed: Feed;
 }
 
 /**
- * A switch that several clients turn on and off at once. Its value is known only where no two turns overlap, and never
- * again after one whose outcome is unknown: it may still come to pass.
+ * The expected value of a flag that several clients set concurrently. It is known only after a request that
+ * overlapped no other one. After a request with an unknown outcome it stays unknown for ever, because that
+ * request may still take effect.
  */
-export class Switch {
+export class ExpectedFlag {
+  /** Undefined: unknown. */
   value: boolean | undefined;
-  /** Counts the turns that were begun. */
+  /** Number of requests that were sent. */
   version = 0;
-  /** Of these, those to `true` and those to `false`. */
-  readonly turns = { on: [] as Entry[], off: [] as Entry[] };
+  /** The requests that set it to true and to false. */
+  readonly requests = { on: [] as Entry[], off: [] as Entry[] };
   private pending = 0;
 
   constructor(value: boolean) {
     this.value = value;
   }
 
-  /** Call the result with how it ended. */
-  turn(value: boolean, entry: Entry): (outcome: Outcome) => void {
+  /** Notes that a request is being sent. Call the result with its outcome. */
+  set(value: boolean, entry: Entry): (outcome: Outcome) => void {
     const [before, isAlone, version] = [this.value, this.pending === 0, ++this.version];
-    this.turns[value ? 'on' : 'off'].push(entry);
+    this.requests[value ? 'on' : 'off'].push(entry);
     this.pending++;
     this.value = undefined;
     return (outcome) => {
@@ -63,18 +65,18 @@ export class Switch {
   }
 }
 
-/** A record whose creation was answered. */
+/** A record whose creation was acknowledged. */
 export class KnownRecord {
   readonly writes: Write[] = [];
-  private readonly shares = new Map<string, Switch>();
-  private readonly pins = new Map<string, Switch>();
+  private readonly shares = new Map<string, ExpectedFlag>();
+  private readonly pins = new Map<string, ExpectedFlag>();
 
   constructor(
     readonly id: string,
     readonly owner: Developer,
     readonly itemType: string,
     readonly created: Write,
-    /** The latest one that was answered. */
+    /** The latest acknowledged version. */
     public version: { updatedAt: string; etag: string },
   ) {}
 
@@ -82,38 +84,38 @@ export class KnownRecord {
     return this.created.tick!;
   }
 
-  /** Has anybody tried to delete it? Then it may be gone. */
-  get mayBeGone(): boolean {
-    return this.writes.some(({ operation, outcome }) => operation === 'delete' && outcome !== 'refused');
+  /** True as soon as a deletion was sent that was not rejected. */
+  get mayBeDeleted(): boolean {
+    return this.writes.some(({ operation, outcome }) => operation === 'delete' && outcome !== 'rejected');
   }
 
-  /** May this developer read it? */
-  shareWith(developer: Developer): Switch {
-    return switchOf(this.shares, developer);
+  /** Is it shared with this developer? */
+  shareWith(developer: Developer): ExpectedFlag {
+    return flagOf(this.shares, developer);
   }
 
   /** Is it in the collection of this developer? */
-  pinOf(developer: Developer): Switch {
-    return switchOf(this.pins, developer);
+  pinOf(developer: Developer): ExpectedFlag {
+    return flagOf(this.pins, developer);
   }
 }
 
-function switchOf(switches: Map<string, Switch>, { id }: Developer): Switch {
-  const found = switches.get(id) ?? new Switch(false);
-  switches.set(id, found);
+function flagOf(flags: Map<string, ExpectedFlag>, { developerId }: Developer): ExpectedFlag {
+  const found = flags.get(developerId) ?? new ExpectedFlag(false);
+  flags.set(developerId, found);
   return found;
 }
 
-/** What the checker knows to be true, from what it has done and how that was answered. */
+/** The state that the server must have, derived from the requests of the checker and their outcomes. */
 export class Model {
   readonly records: KnownRecord[] = [];
-  /** Creations whose outcome is unknown. */
+  /** Creations with an unknown outcome. */
   readonly unknownCreations: { owner: Developer; write: Write }[] = [];
 
   constructor(
     readonly developers: readonly Developer[],
     readonly history: History,
-    /** May a feed be read from a database that lags behind? */
+    /** The feed may be read from a lagging replica. */
     readonly mayLag: boolean,
   ) {}
 
@@ -122,8 +124,9 @@ export class Model {
   }
 
   fail(kind: ViolationKind, message: string, record: KnownRecord, datetime?: string): never {
-    throw new Violation(kind, `record ${record.id} of ${record.owner.id}: ${message}`, {
-      developer: record.owner.id,
+    const { developerId } = record.owner;
+    throw new Violation(kind, `record ${record.id} of ${developerId}: ${message}`, {
+      developerId,
       record: record.id,
       datetime,
     });

@@ -4,24 +4,26 @@ import { Client } from './client.js';
 import { Cluster, type ClusterOptions } from './cluster.js';
 import { Faults } from './faults.js';
 import { Feed } from './feed.js';
-import { Follower, STYLES } from './follower.js';
+import { Follower } from './follower.js';
+import { STYLES } from './follower-styles.js';
 import { History, Violation } from './history.js';
 import { type Developer, Model } from './model.js';
 import { Random } from '../random.js';
 import { Statistics } from './statistics.js';
-import { Unsettled, Verification } from './verification.js';
+import { NotConverged } from './server-state.js';
+import { Verification } from './verification.js';
 import { Writer } from './writer.js';
 
 export interface RunOptions extends ClusterOptions {
   seed: number;
-  /** Of writers and faults, in s. */
+  /** Duration of writes and faults, in s. */
   duration: number;
-  /** A server that runs already; undefined: a cluster is started. */
+  /** URL of a running server; undefined: the checker starts a cluster. */
   url?: string;
   developers: number;
-  /** For each developer. */
+  /** Writers per developer. */
   writers: number;
-  /** Names; undefined: all that are possible. */
+  /** Names of faults; undefined: all that are possible. */
   faults?: string[];
   /** Ends the run early. */
   signal: AbortSignal;
@@ -34,14 +36,14 @@ export interface Report {
   skipped: Record<string, string>;
 }
 
-/** In ms. A job whose process died is taken over after 40 s at most (docs/operations.md), and may wait for more. */
-const SETTLING = 120_000;
+/** In ms. Another process takes over a job of a dead process after at most 40 s (docs/operations.md). */
+const CONVERGENCE_TIMEOUT_MS = 120_000;
 
-/** Runs writers, followers and faults side by side, and compares what they have in the end. */
+/** Runs writers, followers and faults concurrently; then compares all copies with the server's state. */
 export async function run(options: RunOptions): Promise<Report> {
   const cluster = options.url === undefined ? await Cluster.start(options) : undefined;
   try {
-    const check = new Check(options, cluster);
+    const check = new ConsistencyCheck(options, cluster);
     await check.createDevelopers();
     const violation = await check.run();
     const { history, statistics, skipped } = check;
@@ -51,7 +53,7 @@ export async function run(options: RunOptions): Promise<Report> {
   }
 }
 
-class Check {
+class ConsistencyCheck {
   readonly history = new History();
   readonly statistics = new Statistics();
   private readonly random: Random;
@@ -71,44 +73,47 @@ class Check {
     this.random = new Random(seed);
     this.model = new Model(this.developers, this.history, isReplicated);
     if (cluster)
-      this.faults = new Faults(cluster, this.random.of('faults'), this.history, this.statistics, faults);
+      this.faults = new Faults(cluster, this.random.fork('faults'), this.history, this.statistics, faults);
   }
 
   get skipped(): Record<string, string> {
-    return this.faults?.skipped ?? { 'all faults': 'the server is not ours' };
+    return this.faults?.skipped ?? { 'all faults': 'the server was not started by the checker' };
   }
 
   async createDevelopers(): Promise<void> {
     const { options, random, model, statistics } = this;
-    // A name of its own for each run, so that a server can be checked many times.
+    // Unique names per run, so that one server can be checked many times.
     const name = randomBytes(4).toString('hex');
     for (let n = 1; n <= options.developers; n++) {
-      const id = `check-${name}-${n}`;
-      const key = await this.createKey(id);
+      const developerId = `check-${name}-${n}`;
+      const key = await this.createKey(developerId);
       const clientOf = (actor: string) => this.clientOf(key, `${actor} ${n}`);
       const reader = clientOf('reader');
       const { body } = await reader.get('/api/v1/collections.json');
-      const developer = { id, feed: new Feed(id, body.collections[0].id) };
+      // The only collection of a developer has the developer's integer as its id.
+      const developer = { developerId, feed: new Feed(developerId, body.collections[0].id) };
       this.developers.push(developer);
       this.readers.set(developer, reader);
       for (const style of Object.keys(STYLES)) {
-        const choices = random.of(`${style} ${n}`);
+        const choices = random.fork(`${style} ${n}`);
         this.followers.push(new Follower(style, developer.feed, clientOf(style), model, choices, statistics));
       }
       for (let w = 1; w <= options.writers; w++) {
         const actor = `writer ${n}.${w}`;
-        this.writers.push(new Writer(actor, developer, clientOf(actor), model, random.of(actor), statistics));
+        this.writers.push(
+          new Writer(actor, developer, clientOf(actor), model, random.fork(actor), statistics),
+        );
       }
     }
   }
 
-  /** Returns the violation that ended it. */
+  /** Returns the first violation, which ends the run. */
   async run(): Promise<Violation | undefined> {
     const end = Date.now() + this.options.duration * 1_000;
-    const isOver = () => this.isStopped || Date.now() >= end;
-    const injecting = this.faults?.run(isOver) ?? Promise.resolve();
+    const isDone = () => this.isStopped || Date.now() >= end;
+    const injecting = this.faults?.run(isDone) ?? Promise.resolve();
     try {
-      await this.interruptible(this.work(isOver, injecting));
+      await this.interruptible(this.work(isDone, injecting));
       return undefined;
     } catch (error) {
       if (error instanceof Violation) return error;
@@ -116,48 +121,46 @@ class Check {
     } finally {
       this.isStopped = true;
       this.history.close();
-      // What a fault has ended it also starts again, and that must not be left behind.
+      // Wait: a fault restarts the processes that it has killed, and these must not be left behind.
       await injecting.catch(() => {});
     }
   }
 
-  private async work(isOver: () => boolean, injecting: Promise<void>): Promise<void> {
-    let isQuiet = false;
+  private async work(isDone: () => boolean, injecting: Promise<void>): Promise<void> {
+    let isQuiescent = false;
     const following = Promise.all(
-      this.followers.map((follower) => this.follow(follower, () => isQuiet || this.isStopped)),
+      this.followers.map((follower) => this.follow(follower, () => isQuiescent || this.isStopped)),
     );
-    const writing = Promise.all(this.writers.map((writer) => this.write(writer, isOver)));
-    // Whichever fails first; followers end only when they are told to.
+    const writing = Promise.all(this.writers.map((writer) => this.write(writer, isDone)));
+    // Rejects with the first failure; followers resolve only once `isQuiescent`.
     await Promise.race([Promise.all([writing, injecting]), following]);
-    isQuiet = true;
+    isQuiescent = true;
     await following;
-    await this.settle();
+    await this.waitForConvergence();
     const { internalErrors } = this.statistics;
-    if (internalErrors > 0)
-      throw new Violation('answer', `the server answered ${internalErrors} requests with 500`, {});
+    if (internalErrors > 0) throw new Violation('response', `${internalErrors} requests responded 500`, {});
   }
 
-  private async write(writer: Writer, isOver: () => boolean): Promise<void> {
-    const random = this.random.of(`pace of ${writer.name}`);
-    while (!isOver()) {
+  private async write(writer: Writer, isDone: () => boolean): Promise<void> {
+    const random = this.random.fork(`pace of ${writer.name}`);
+    while (!isDone()) {
       await writer.step();
       await sleep(random.integer(0, 5));
     }
   }
 
-  /** A client that polls as often as it likes. */
-  private async follow(follower: Follower, isOver: () => boolean): Promise<void> {
-    while (!isOver()) {
+  private async follow(follower: Follower, isDone: () => boolean): Promise<void> {
+    while (!isDone()) {
       await follower.poll();
       await sleep(follower.pause());
     }
   }
 
-  /** Waits until every copy is what it should be. What takes too long is a violation. */
-  private async settle(): Promise<void> {
+  /** Waits until every copy is exact. @throws Violation after a timeout */
+  private async waitForConvergence(): Promise<void> {
     const start = Date.now();
-    const deadline = start + SETTLING;
-    this.statistics.settling = { seconds: 0, last: '' };
+    const deadline = start + CONVERGENCE_TIMEOUT_MS;
+    this.statistics.convergence = { seconds: 0, last: '' };
     for (;;) {
       await Promise.all(this.followers.map((follower) => follower.poll()));
       const late = this.followers.find((follower) => !follower.isCaughtUp);
@@ -165,13 +168,13 @@ class Check {
         if (!late) return await new Verification(this.model, this.followers, this.readers).run();
       } catch (error) {
         const isTooEarly =
-          error instanceof Unsettled || (error instanceof Violation && error.kind === 'undelivered');
+          error instanceof NotConverged || (error instanceof Violation && error.kind === 'undelivered');
         if (!isTooEarly || Date.now() > deadline) throw error;
-        this.statistics.settling = { seconds: (Date.now() - start) / 1_000, last: error.message };
+        this.statistics.convergence = { seconds: (Date.now() - start) / 1_000, last: error.message };
       }
       if (late && Date.now() > deadline) {
         const { name, feed } = late;
-        feed.fail('lost', `${name} does not get to its end`, { follower: name });
+        feed.fail('lost', `${name} does not catch up`, { follower: name });
       }
       await sleep(200);
     }
@@ -183,13 +186,14 @@ class Check {
     const { status, body } = await admin.request('POST', '/api/v1/api-keys', {
       body: { developerId, scopes },
     });
-    if (status !== 201) throw new Error(`no API key could be made: ${status} ${JSON.stringify(body)}`);
+    if (status !== 201)
+      throw new Error(`the API key could not be created: ${status} ${JSON.stringify(body)}`);
     return body.key;
   }
 
   private clientOf(key: string, actor: string): Client {
     const servers = this.cluster?.servers.map(({ url }) => url) ?? [this.options.url!];
-    return new Client(servers, key, this.random.of(`servers of ${actor}`));
+    return new Client(servers, key, this.random.fork(`servers of ${actor}`));
   }
 
   private async interruptible<T>(work: Promise<T>): Promise<T> {

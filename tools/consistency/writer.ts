@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Answer, type Client, normalized } from './client.js';
+import { type Client, type HttpResponse, normalizeDatetime } from './client.js';
 import type { Entry } from './history.js';
 import {
   type Content,
@@ -9,7 +9,7 @@ import {
   type Model,
   type Operation,
   type Outcome,
-  type Switch,
+  type ExpectedFlag,
   type Write,
 } from './model.js';
 import type { Random } from '../random.js';
@@ -18,16 +18,16 @@ import type { Statistics } from './statistics.js';
 const RECORDS = '/api/v1/sync/records';
 const TYPES = ['ROUTE', 'TRIP', 'FEATURE_FLAG'];
 const STATUSES = ['ACTIVE', 'PENDING_UPDATE', 'ERROR'];
-const WEIGHTS = { create: 20, patch: 36, delete: 7, share: 10, unshare: 5, pin: 12, unpin: 4, peek: 8 };
-/** From so many on, a library is rather deleted than extended. */
-const LARGE = 60;
-/** Few enough that writers meet at one record. */
-const KEYS = 80;
+const WEIGHTS = { create: 20, patch: 36, delete: 7, share: 10, unshare: 5, pin: 12, unpin: 4, read: 8 };
+/** A larger library is not extended: a deletion replaces the creation. */
+const MAX_LIBRARY_SIZE = 60;
+/** Number of resource keys: few enough that writers write to the same records. */
+const RESOURCE_KEYS = 80;
 
-/** What these answers mean is that nothing has happened; 500, 503 and no answer may mean anything. */
-const REFUSALS = [400, 401, 403, 404, 409, 412];
+/** Statuses that say that nothing has happened. After 500, 503 or no response, the outcome is unknown. */
+const REJECTIONS = [400, 401, 403, 404, 409, 412];
 
-/** A client of one developer that changes things at random, together with others of the same developer. */
+/** A client that sends random requests for one developer, in parallel with that developer's other writers. */
 export class Writer {
   constructor(
     readonly name: string,
@@ -38,14 +38,14 @@ export class Writer {
     private readonly statistics: Statistics,
   ) {}
 
-  /** One random request. */
+  /** Sends one random request. */
   async step(): Promise<void> {
     const { random } = this;
-    const own = this.model.recordsOf(this.developer).filter((record) => !record.mayBeGone);
+    const own = this.model.recordsOf(this.developer).filter((record) => !record.mayBeDeleted);
     let operation: Operation = random.weighted(WEIGHTS);
-    if (operation === 'create' && own.length > LARGE) operation = 'delete';
+    if (operation === 'create' && own.length > MAX_LIBRARY_SIZE) operation = 'delete';
     if (operation === 'create' || own.length === 0) return this.create();
-    // Mostly the latest ones: that is where writers meet each other, and followers who are not there yet.
+    // Mostly recent records: other writers write to them too, and followers have not received them yet.
     const recent = (from: KnownRecord[]) => random.pick(random.chance(0.7) ? from.slice(-6) : from);
     switch (operation) {
       case 'patch':
@@ -57,9 +57,9 @@ export class Writer {
         const others = this.model.developers.filter((other) => other !== this.developer);
         if (others.length === 0) return this.patch(recent(own));
         const [record, other] = [recent(own), random.pick(others)];
-        const path = `${RECORDS}/${record.id}/shares/${other.id}`;
+        const path = `${RECORDS}/${record.id}/shares/${other.developerId}`;
         const share = record.shareWith(other);
-        await this.turn(operation, share, operation === 'share', record, path, other.id, [204]);
+        await this.setFlag(operation, share, operation === 'share', record, path, other.developerId, [204]);
         return;
       }
       case 'pin':
@@ -70,9 +70,10 @@ export class Writer {
         const records = readable.length > 0 && random.chance(0.8) ? readable : this.model.records;
         const record = recent(records);
         const pin = record.pinOf(this.developer);
-        // What was pinned before the end of its share can still be unpinned, until its `removed` arrives.
-        await this.accessing(record, operation === 'pin' ? [204] : [], () =>
-          this.turn(
+        // Only a 204 for a pin proves access: an item whose share has ended can still be unpinned, until its
+        // `removed` arrives.
+        await this.verifyAccess(record, operation === 'pin' ? [204] : [], () =>
+          this.setFlag(
             operation,
             pin,
             operation === 'pin',
@@ -84,27 +85,28 @@ export class Writer {
         );
         return;
       }
-      case 'peek':
-        return this.peek(random.pick(this.model.records));
+      case 'read':
+        return this.read(random.pick(this.model.records));
     }
   }
 
   async create(): Promise<void> {
     const resourceType = this.random.pick(TYPES);
-    const resourceKey = `key-${this.random.integer(1, KEYS)}`;
+    const resourceKey = `key-${this.random.integer(1, RESOURCE_KEYS)}`;
     const entry = this.begin('create', { text: `create ${resourceType} ${resourceKey}` });
     const content = this.content(entry, true);
     const write: Write = { operation: 'create', entry, content };
-    const body = { developerId: this.developer.id, resourceType, resourceKey, ...content };
-    const answer = await this.send(write, 'POST', RECORDS, [201, 409], { body });
+    const body = { developerId: this.developer.developerId, resourceType, resourceKey, ...content };
+    const response = await this.send(write, 'POST', RECORDS, [201, 409], { body });
     if (write.outcome === 'unknown') this.model.unknownCreations.push({ owner: this.developer, write });
-    if (answer.status !== 201) return;
-    entry.record = answer.body.id;
+    if (response.status !== 201) return;
+    entry.record = response.body.id;
     const itemType = resourceType.toLowerCase();
-    const record = new KnownRecord(answer.body.id, this.developer, itemType, write, versionOf(answer));
+    const { id } = response.body;
+    const record = new KnownRecord(id, this.developer, itemType, write, versionOf(response));
     this.model.records.push(record);
-    this.expectContent(record, answer.body, content);
-    this.learn(record, write, answer);
+    this.verifyContent(record, response.body, content);
+    this.acknowledge(record, write, response);
   }
 
   private async patch(record: KnownRecord): Promise<void> {
@@ -117,95 +119,102 @@ export class Writer {
     }
     record.writes.push(write);
     const path = `${RECORDS}/${record.id}`;
-    const answer = await this.send(write, 'PATCH', path, [200, 404, 412], { body: write.content, headers });
-    this.expectExistence(record, answer);
-    if (answer.status === 412 && write.ifMatch === undefined)
-      this.model.fail('answer', 'an unconditional PATCH was answered with 412', record);
-    if (answer.status !== 200) return;
-    this.expectContent(record, answer.body, write.content);
-    this.learn(record, write, answer);
-    if (write.tick! > record.version.updatedAt) record.version = versionOf(answer);
+    const response = await this.send(write, 'PATCH', path, [200, 404, 412], { body: write.content, headers });
+    this.verifyExistence(record, response);
+    if (response.status === 412 && write.ifMatch === undefined)
+      this.model.fail('response', 'an unconditional PATCH responded 412', record);
+    if (response.status !== 200) return;
+    this.verifyContent(record, response.body, write.content);
+    this.acknowledge(record, write, response);
+    if (write.tick! > record.version.updatedAt) record.version = versionOf(response);
   }
 
   private async delete(record: KnownRecord): Promise<void> {
-    const mayHaveBeenGone = record.mayBeGone;
+    const mayHaveBeenDeleted = record.mayBeDeleted;
     const entry = this.begin('delete', { record: record.id, text: `delete ${record.id}` });
     const write: Write = { operation: 'delete', entry, content: {} };
     record.writes.push(write);
-    const answer = await this.send(write, 'DELETE', `${RECORDS}/${record.id}`, [204, 404]);
+    const { status } = await this.send(write, 'DELETE', `${RECORDS}/${record.id}`, [204, 404]);
     if (
-      answer.status === 404 &&
-      !mayHaveBeenGone &&
+      status === 404 &&
+      !mayHaveBeenDeleted &&
       record.writes.filter(({ operation }) => operation === 'delete').length === 1
     )
-      this.model.fail('lost', 'answers 404, but nobody else has deleted it', record);
+      this.model.fail('lost', 'responds 404, but no other client has deleted it', record);
   }
 
-  /** Shares, pins, or the opposite. */
-  private async turn(
+  /** Sends a share, unshare, pin or unpin. */
+  private async setFlag(
     operation: Operation,
-    what: Switch,
+    flag: ExpectedFlag,
     value: boolean,
     record: KnownRecord,
     path: string,
-    whom: string,
+    target: string,
     statuses: number[],
-  ): Promise<Answer> {
+  ): Promise<HttpResponse> {
     const entry = this.begin(operation, {
       record: record.id,
-      text: `${operation} ${record.id} ${whom}`.trim(),
+      text: `${operation} ${record.id} ${target}`.trim(),
     });
     const write: Write = { operation, entry, content: {} };
-    const end = what.turn(value, entry);
-    const answer = await this.send(write, value ? 'PUT' : 'DELETE', path, [...statuses, 404]);
+    const end = flag.set(value, entry);
+    const response = await this.send(write, value ? 'PUT' : 'DELETE', path, [...statuses, 404]);
     end(write.outcome!);
-    this.expectExistence(record, answer);
-    return answer;
+    this.verifyExistence(record, response);
+    return response;
   }
 
-  /** Looks at a record, or at the feed, of anybody. */
-  private async peek(record: KnownRecord): Promise<void> {
+  /** Reads any record, or sometimes another developer's feed. */
+  private async read(record: KnownRecord): Promise<void> {
     if (this.random.chance(0.2) && record.owner !== this.developer) {
-      const path = `/api/v1/sync.json?since=1970-01-01&developerId=${record.owner.id}`;
-      const entry = this.begin('peek', { record: record.id, text: `read the feed of ${record.owner.id}` });
-      const write: Write = { operation: 'peek', entry, content: {} };
+      const path = `/api/v1/sync.json?since=1970-01-01&developerId=${record.owner.developerId}`;
+      const entry = this.begin('read', {
+        record: record.id,
+        text: `read the feed of ${record.owner.developerId}`,
+      });
+      const write: Write = { operation: 'read', entry, content: {} };
       await this.send(write, 'GET', path, [403]);
       return;
     }
-    await this.accessing(record, [200], () => {
-      const entry = this.begin('peek', { record: record.id, text: `read ${record.id}` });
-      const write: Write = { operation: 'peek', entry, content: {} };
+    await this.verifyAccess(record, [200], () => {
+      const entry = this.begin('read', { record: record.id, text: `read ${record.id}` });
+      const write: Write = { operation: 'read', entry, content: {} };
       return this.send(write, 'GET', `${RECORDS}/${record.id}`, [200, 403, 404]);
     });
   }
 
-  /** Compares the answer to what the developer may see, where that is certain for the whole time of the request. */
-  private async accessing(
+  /**
+   * Compares a response with the developer's right to read, if that is certain during the request.
+   *
+   * @param granted statuses that prove access
+   */
+  private async verifyAccess(
     record: KnownRecord,
     granted: number[],
-    request: () => Promise<Answer>,
+    request: () => Promise<HttpResponse>,
   ): Promise<void> {
     const share = record.shareWith(this.developer);
     const before = share.version;
     const mayRead = record.owner === this.developer || share.value;
-    const answer = await request();
-    this.expectExistence(record, answer);
+    const response = await request();
+    this.verifyExistence(record, response);
     if (share.version !== before || mayRead === undefined) return;
-    const isGranted = granted.includes(answer.status);
+    const isGranted = granted.includes(response.status);
     if (isGranted && !mayRead)
       this.model.fail(
         'permission',
-        `${this.developer.id} got ${answer.status}, but it is not shared`,
+        `${this.developer.developerId} got ${response.status}, but it is not shared`,
         record,
       );
-    if (answer.status === 403 && mayRead)
-      this.model.fail('permission', `${this.developer.id} got 403, but may read it`, record);
+    if (response.status === 403 && mayRead)
+      this.model.fail('permission', `${this.developer.developerId} got 403, but may read it`, record);
   }
 
   private begin(operation: Operation, more: Pick<Entry, 'text' | 'record'>): Entry {
     return this.model.history.begin({
       actor: `${this.name} ${operation}`,
-      developer: this.developer.id,
+      developerId: this.developer.developerId,
       ...more,
     });
   }
@@ -216,25 +225,25 @@ export class Writer {
     path: string,
     expected: number[],
     options: { body?: unknown; headers?: Record<string, string> } = {},
-  ): Promise<Answer> {
+  ): Promise<HttpResponse> {
     const { entry, operation } = write;
-    // Now and then the client itself goes away before it is answered.
-    const dropAfter = this.random.chance(0.02) ? this.random.integer(1, 30) : undefined;
-    const answer = await this.client.request(method, path, { ...options, dropAfter });
-    const { status } = answer;
+    // Sometimes the client itself aborts the request.
+    const abortAfter = this.random.chance(0.02) ? this.random.integer(1, 30) : undefined;
+    const response = await this.client.request(method, path, { ...options, abortAfter });
+    const { status } = response;
     write.outcome = outcomeOf(status);
     this.statistics.countOperation(operation, write.outcome, status);
-    this.model.history.end(entry, status > 0 ? String(status) : 'no answer');
+    this.model.history.end(entry, status > 0 ? String(status) : 'no response');
     if (status > 0 && status < 500 && !expected.includes(status)) {
-      const message = `${method} ${path} answered ${status}: ${JSON.stringify(answer.body)}`;
+      const message = `${method} ${path} responded ${status}: ${JSON.stringify(response.body)}`;
       const record = this.model.records.find(({ id }) => id === entry.record);
-      if (record) this.model.fail('answer', message, record);
-      this.developer.feed.fail('answer', message, {});
+      if (record) this.model.fail('response', message, record);
+      this.developer.feed.fail('response', message, {});
     }
-    return answer;
+    return response;
   }
 
-  /** Different for each write, so that a content tells who wrote it. A patch sets some of the fields. */
+  /** Unique content, which identifies its write. A patch sets only some of the fields. */
   private content({ sent }: Entry, isWhole: boolean): Partial<Content> {
     const { random } = this;
     const data = { write: sent, text: 'x'.repeat(random.integer(0, 200)) };
@@ -245,34 +254,34 @@ export class Writer {
     return random.chance(0.3) ? { ...content, status } : content;
   }
 
-  private learn(record: KnownRecord, write: Write, { body }: Answer): void {
-    write.tick = normalized(body.updatedAt);
-    write.answered = contentOf(body);
+  /** Notes an acknowledged write: its change must be in the feed from now on. */
+  private acknowledge(record: KnownRecord, write: Write, { body }: HttpResponse): void {
+    write.tick = normalizeDatetime(body.updatedAt);
+    write.responseContent = contentOf(body);
     Object.assign(write.entry, { datetime: write.tick, text: `${write.entry.text}, tick ${write.tick}` });
     const action = write.operation === 'create' ? 'created' : 'updated';
-    this.developer.feed.learn({ datetime: write.tick, itemType: record.itemType, action }, 'its writer');
+    this.developer.feed.add({ datetime: write.tick, itemType: record.itemType, action }, 'its writer');
   }
 
-  private expectContent(record: KnownRecord, body: Record<string, unknown>, content: Partial<Content>): void {
+  private verifyContent(record: KnownRecord, body: Record<string, unknown>, content: Partial<Content>): void {
     for (const [field, value] of Object.entries(content)) {
       if (!isDeepStrictEqual(body[field], value))
-        this.model.fail('content', `its ${field} was answered as ${JSON.stringify(body[field])}`, record);
+        this.model.fail('content', `its ${field} in the response is ${JSON.stringify(body[field])}`, record);
     }
   }
 
-  private expectExistence(record: KnownRecord, { status }: Answer): void {
-    if (status === 404 && !record.mayBeGone)
-      this.model.fail('lost', 'answers 404, but nobody has deleted it', record);
+  private verifyExistence(record: KnownRecord, { status }: HttpResponse): void {
+    if (status === 404 && !record.mayBeDeleted)
+      this.model.fail('lost', 'responds 404, but no client has deleted it', record);
   }
 }
 
-const versionOf = ({ headers, body }: Answer) => ({
-  updatedAt: normalized(body.updatedAt),
+const versionOf = ({ headers, body }: HttpResponse) => ({
+  updatedAt: normalizeDatetime(body.updatedAt),
   etag: headers.get('etag') ?? '',
 });
 
 function outcomeOf(status: number): Outcome {
   if (status >= 200 && status < 300) return 'acknowledged';
-  // Nobody was there to be asked, or said no.
-  return status === -1 || REFUSALS.includes(status) ? 'refused' : 'unknown';
+  return status === -1 || REJECTIONS.includes(status) ? 'rejected' : 'unknown';
 }

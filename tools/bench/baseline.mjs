@@ -1,19 +1,22 @@
-// What the benchmark compares the server with: Fastify and pg alone, doing the same to the same tables. Whoever calls
-// says in x-owner who it is, and is believed. No validation, no permissions, no pins, no errors, one query at a time.
+// Baseline of the benchmark: Fastify and pg alone, doing the same to the same tables. It trusts the header
+// x-user-id to name the caller (no authentication). No validation, no permissions, no pins, no errors, one
+// query at a time.
 import Fastify from 'fastify';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 10 });
 const rows = async (sql, values, client = pool) => (await client.query(sql, values)).rows;
-const ownerOf = (request) => Number(request.headers['x-owner']);
+const userIdOf = (request) => Number(request.headers['x-user-id']);
 
-const RECORD = `id, developer_id AS "developerId", resource_type AS "resourceType", resource_key AS "resourceKey", data,
-  last_synced_at AS "lastSyncedAt", status, created_at AS "createdAt", updated_at AS "updatedAt", metadata`;
+const RECORD = `id, developer_id AS "developerId", resource_type AS "resourceType",
+  resource_key AS "resourceKey", data, last_synced_at AS "lastSyncedAt", status,
+  created_at AS "createdAt", updated_at AS "updatedAt", metadata`;
 const APPEND = `
   WITH tick AS (
     UPDATE feeds
-    SET clock = greatest(date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond')
+    SET clock = greatest(
+      date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond')
     WHERE user_id = $1 RETURNING user_id, clock
   ), superseded AS (
     UPDATE change_events SET superseded_at = clock FROM tick
@@ -40,29 +43,30 @@ const app = Fastify();
 app.get('/health/ready', () => ({}));
 app.post('/api/v1/sync/records', async (request, reply) => {
   const { developerId, resourceType, resourceKey, data } = request.body;
-  const owner = ownerOf(request);
+  const userId = userIdOf(request);
   reply.status(201);
   return transaction(async (client) => {
-    const [{ datetime, item_id }] = await rows(APPEND, [owner, 'created', null], client);
-    const insert = `INSERT INTO records VALUES ($1, $2, $3, $4, $5, $6, $7, '{}', 'ACTIVE', $8, $8, $8) RETURNING ${RECORD}`;
-    const values = [owner, item_id, randomUUID(), developerId, resourceType, resourceKey, data, datetime];
+    const [{ datetime, item_id }] = await rows(APPEND, [userId, 'created', null], client);
+    const insert = `INSERT INTO records VALUES ($1, $2, $3, $4, $5, $6, $7, '{}', 'ACTIVE', $8, $8, $8)
+      RETURNING ${RECORD}`;
+    const values = [userId, item_id, randomUUID(), developerId, resourceType, resourceKey, data, datetime];
     return (await rows(insert, values, client))[0];
   });
 });
 app.patch('/api/v1/sync/records/:id', (request) =>
   transaction(async (client) => {
     const { id } = request.params;
-    const owner = ownerOf(request);
-    await client.query('SELECT FROM feeds WHERE user_id = $1 FOR NO KEY UPDATE', [owner]);
+    const userId = userIdOf(request);
+    await client.query('SELECT FROM feeds WHERE user_id = $1 FOR NO KEY UPDATE', [userId]);
     const [{ item_id }] = await rows(
       'SELECT * FROM records WHERE id = $1 AND user_id = $2',
-      [id, owner],
+      [id, userId],
       client,
     );
-    const [{ datetime }] = await rows(APPEND, [owner, 'updated', item_id], client);
+    const [{ datetime }] = await rows(APPEND, [userId, 'updated', item_id], client);
     const update = `UPDATE records SET data = $3, updated_at = $4, last_synced_at = $4
       WHERE user_id = $1 AND item_id = $2 RETURNING ${RECORD}`;
-    return (await rows(update, [owner, item_id, request.body.data, datetime], client))[0];
+    return (await rows(update, [userId, item_id, request.body.data, datetime], client))[0];
   }),
 );
 app.get(
@@ -70,22 +74,22 @@ app.get(
   async ({ params }) => (await rows(`SELECT ${RECORD} FROM records WHERE id = $1`, [params.id]))[0],
 );
 app.get('/api/v1/sync/records', async (request) => {
-  const owner = ownerOf(request);
+  const userId = userIdOf(request);
   const limit = Number(request.query.limit);
-  const [{ total }] = await rows('SELECT count(*)::int AS total FROM records WHERE user_id = $1', [owner]);
+  const [{ total }] = await rows('SELECT count(*)::int AS total FROM records WHERE user_id = $1', [userId]);
   const page = `SELECT ${RECORD} FROM records WHERE user_id = $1 ORDER BY item_id LIMIT $2`;
-  return { total, page: 1, limit, data: await rows(page, [owner, limit]) };
+  return { total, page: 1, limit, data: await rows(page, [userId, limit]) };
 });
 app.get('/api/v1/sync.json', async (request, reply) => {
-  const owner = ownerOf(request);
+  const userId = userIdOf(request);
   const { since, limit } = request.query;
   reply.header('x-request-id', request.headers['x-request-id'] ?? '');
-  const [{ clock }] = await rows('SELECT clock FROM feeds WHERE user_id = $1', [owner]);
-  const etag = `"${owner.toString(36)}-${clock.getTime().toString(36)}"`;
+  const [{ clock }] = await rows('SELECT clock FROM feeds WHERE user_id = $1', [userId]);
+  const etag = `"${userId.toString(36)}-${clock.getTime().toString(36)}"`;
   if (request.headers['if-none-match'] === etag) return reply.header('etag', etag).status(304).send();
   const select = `SELECT * FROM change_events WHERE user_id = $1 AND datetime > $2 AND datetime <= $3
     ORDER BY datetime LIMIT $4`;
-  const events = clock > new Date(since) ? await rows(select, [owner, since, clock, limit ?? null]) : [];
+  const events = clock > new Date(since) ? await rows(select, [userId, since, clock, limit ?? null]) : [];
   const items = events.map((event) => ({
     item_type: event.item_type,
     item_id: Number(event.item_id),
