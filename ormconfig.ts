@@ -26,7 +26,10 @@ import { WebhookPosition } from './src/webhooks/webhook-position.entity.js';
 
 const isEmbedded = config.DATABASE_URL === undefined;
 
-/** The one DataSource: of the server, of the `migration:*` commands and of the tests. Importing it connects nothing. */
+/**
+ * The one DataSource: of the server, of the `migration:*` commands and of the tests. Importing it connects
+ * nothing.
+ */
 export default new TidemarkDataSource(
   {
     type: 'postgres',
@@ -50,7 +53,8 @@ export default new TidemarkDataSource(
     // A lost idle connection is replaced by the pool; without a handler it would end the process.
     poolErrorHandler: () => {},
     extra: {
-      // The embedded database has no statistics: planned without values, a chunk of a long feed would read all of it.
+      // The embedded database has no statistics: planned without values, a chunk of a long feed would read
+      // all of it.
       ...(isEmbedded ? {} : { Client: PreparingClient, options: SESSION }),
       // The embedded database is one session: a second connection would share its transactions.
       max: isEmbedded ? 1 : config.DATABASE_POOL_SIZE,
@@ -58,8 +62,9 @@ export default new TidemarkDataSource(
       idle_in_transaction_session_timeout: 30_000,
       // In ms. A write that waits this long for its feed is answered with 503 instead of piling up.
       lock_timeout: 15_000,
-      // The pool listens for errors of idle connections only, and TypeORM not before its own code runs: between the
-      // two, a connection that PostgreSQL ends would end the process. Whoever uses it then gets an error anyway.
+      // The pool listens for errors of idle connections only, and TypeORM not before its own code runs:
+      // between the two, a connection that PostgreSQL ends would end the process. Whoever uses it then gets
+      // an error anyway.
       onConnect: (client: Client) => void client.on('error', () => {}),
     },
   },

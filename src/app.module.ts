@@ -17,7 +17,8 @@ import { WebhooksModule } from './webhooks/webhooks.module.js';
   imports: [
     TypeOrmModule.forRootAsync({
       useFactory: () => dataSource.options,
-      // Connected and migrated before the application is made (create-app.ts): a failure is one clear line then.
+      // Connected and migrated before the application is made (create-app.ts): a failure is one clear line
+      // then.
       dataSourceFactory: () => Promise.resolve(dataSource),
     }),
     AuthModule,

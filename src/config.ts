@@ -45,8 +45,8 @@ const List = (pattern: RegExp, rule: string) =>
 const POSTGRES_URL = /^postgres(ql)?:\/\/\S+$/;
 
 /**
- * Every setting, read from the environment once at start. `.env.example` explains them, with the same names, order and
- * defaults; a test compares the two.
+ * Every setting, read from the environment once at start. `.env.example` explains them, with the same names,
+ * order and defaults; a test compares the two.
  */
 export class Config {
   @Integer(0, 65_535)

@@ -19,8 +19,8 @@ try {
   const { createApp } = await import('./create-app.js');
   const { Shutdown } = await import('./shutdown.js');
 
-  // pg-boss does not await its own report of how a job ended. While the database is away that report fails unheard; the
-  // job runs again later.
+  // pg-boss does not await its own report of how a job ended. While the database is away that report fails
+  // unheard; the job runs again later.
   process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'));
 
   const app = await createApp();

@@ -53,15 +53,15 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
       },
       'oauth2',
     )
-    .addTag('Records', 'What services write.')
-    .addTag('Sync feed', 'What clients poll.')
+    .addTag('Records', 'The records that services write.')
+    .addTag('Sync feed', 'The changes that clients poll.')
     .addTag('Sharing and collections', 'Reading and following the records of others.')
-    .addTag('Webhooks', 'Telling API clients that there is something to sync.')
+    .addTag('Webhooks', 'Notifications of API clients about changes.')
     .addTag('API clients', 'Applications, managed by admins.')
-    .addTag('API keys', 'Credentials: made by admins, managed by their developers, too.')
-    .addTag('Developers', 'Those whose libraries are kept here.')
-    .addTag('Grants', 'What developers let applications do.')
-    .addTag('People', 'Passwords and signing keys, managed by admins.')
+    .addTag('API keys', 'Credentials of developers, created by admins.')
+    .addTag('Developers', 'The owners of libraries.')
+    .addTag('Grants', 'Permissions that developers have given to applications.')
+    .addTag('Accounts', 'Passwords and signing keys, managed by admins.')
     .addTag('Health', 'For operators.')
     .build();
   return SwaggerModule.createDocument(app, config, {

@@ -4,18 +4,22 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { config } from './config.js';
 import { logger } from './http/logger.js';
 
-/** ms between the end of SHUTDOWN_TIMEOUT and the end of the process. A webhook that is being sent takes up to 15 s. */
+/**
+ * ms between the end of SHUTDOWN_TIMEOUT and the end of the process. A webhook that is being sent takes up to
+ * 15 s.
+ */
 const LAST_RESORT = 20_000;
 
 /** ms between two looks for connections that have become idle. */
 const POLLING = 100;
 
 /**
- * Drain: stops to listen, answers the requests that run, finishes deliveries and jobs, and closes the database.
+ * Drain: stops to listen, answers the requests that run, finishes deliveries and jobs, and closes the
+ * database.
  *
- * Deadlines: connections that are still busy after SHUTDOWN_TIMEOUT are cut off. After LAST_RESORT more, the process
- * exits with 1 although something still runs, such as a query of a database that hangs. That is like a crash: nothing
- * acknowledged is lost.
+ * Deadlines: connections that are still busy after SHUTDOWN_TIMEOUT are cut off. After LAST_RESORT more, the
+ * process exits with 1 although something still runs, such as a query of a database that hangs. That is like
+ * a crash: nothing acknowledged is lost.
  */
 export class Shutdown {
   private readonly server: Server;
@@ -30,7 +34,10 @@ export class Shutdown {
     });
   }
 
-  /** Ends the process. A second call does nothing: a terminal sends a signal to npm and to us, and npm passes it on. */
+  /**
+   * Ends the process. A second call does nothing: a terminal sends a signal to npm and to us, and npm passes
+   * it on.
+   */
   async stop(): Promise<void> {
     if (this.isStopping) return;
     this.isStopping = true;
@@ -52,12 +59,13 @@ export class Shutdown {
   }
 
   /**
-   * Node closes idle connections once, when the server stops to listen. A connection that becomes idle later would
-   * stay for its keep-alive of 72 s; one that has sent nothing yet (browsers keep such for their next request) does not
-   * count as idle at all.
+   * Node closes idle connections once, when the server stops to listen. A connection that becomes idle later
+   * would stay for its keep-alive of 72 s; one that has sent nothing yet (browsers keep such for their next
+   * request) does not count as idle at all.
    */
   private closeIdleConnections(): void {
-    // To Node, a connection is idle while the last bytes of an answer wait to be sent; closing it would cut them off.
+    // To Node, a connection is idle while the last bytes of an answer wait to be sent; closing it would cut
+    // them off.
     const closeIdle = this.server.closeIdleConnections.bind(this.server);
     this.server.closeIdleConnections = () => {
       if (![...this.sockets].some(({ writableLength }) => writableLength > 0)) closeIdle();

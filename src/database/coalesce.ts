@@ -1,12 +1,12 @@
 import DataLoader from 'dataloader';
 
-/** Two, so that PostgreSQL works on one while this process reads the other. */
+/** Queries at a time. Two: PostgreSQL works on one while this process reads the other. */
 const MAX_RUNNING = 2;
 
 /**
- * Look-ups that arrive together share one query, sent after the last of them has arrived: each gets what is true after
- * it asked. Nothing is kept. While two queries are on their way, the next look-ups gather: the busier the server, the
- * more of them share one.
+ * Request coalescing: look-ups that arrive together share one query, sent after the last of them has arrived,
+ * so that each gets a state that is not older than its own start. Nothing is cached. While two queries run,
+ * the next look-ups gather: the busier the server, the more of them share one query.
  *
  * @param read the results, in the order of the keys
  * @param max keys in one query

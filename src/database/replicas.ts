@@ -2,20 +2,26 @@ import { Logger } from '@nestjs/common';
 import { Pool } from 'pg';
 import { PreparingClient, SESSION } from './preparing-client.js';
 
-/** In ms: how long a replica that has failed is not asked, so that not every request waits for one that is away. */
+/** Circuit breaker: ms that a replica is left out after a failure, so that not every request waits for it. */
 const PAUSE = 5_000;
 
-/** In ms, for a connection and for an answer. Reads of the feed take a few: one that hangs is better asked of the primary. */
-const PATIENCE = 5_000;
+/**
+ * ms for a connection and for an answer. Reads of the feed take a few ms: the primary answers sooner than
+ * this.
+ */
+const TIMEOUT = 5_000;
 
-/** Streaming replicas, asked in turn. They may be behind, or away: whoever asks has to be content with either. */
+/**
+ * Streaming replicas, in turn. A replica may lag or fail; callers check the answer and fall back to the
+ * primary.
+ */
 export class Replicas {
   private readonly logger = new Logger(Replicas.name);
   private readonly replicas: { pool: Pool; pausedUntil: number }[];
   private turn = 0;
 
   /**
-   * Connects to none before the first read: a server starts without them.
+   * Connects lazily, at the first read: a server starts without its replicas.
    *
    * @param poolSize connections to each
    */
@@ -27,12 +33,12 @@ export class Replicas {
         connectionString,
         max: poolSize,
         application_name: 'tidemark',
-        connectionTimeoutMillis: PATIENCE,
-        query_timeout: PATIENCE,
+        connectionTimeoutMillis: TIMEOUT,
+        query_timeout: TIMEOUT,
       });
       // A lost idle connection is replaced by the pool; without a handler it would end the process.
       pool.on('error', () => {});
-      // Nor may one that is lost between two queries of its user.
+      // The same for a connection that is lost between two queries of its user.
       pool.on('connect', (client) => void client.on('error', () => {}));
       return { pool, pausedUntil: 0 };
     });

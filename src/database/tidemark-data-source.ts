@@ -4,12 +4,12 @@ import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { EmbeddedPostgres } from './embedded/embedded-postgres.js';
 import type { Replicas } from './replicas.js';
 
-/** Any constant that is ours: the advisory lock of `withStartupLock`. */
-const STARTING = 7_432_633_765;
+/** Key of the advisory lock of `withStartupLock`: any constant that is ours. */
+const STARTUP_LOCK = 7_432_633_765;
 
 /**
- * A DataSource that starts the embedded database before it connects, when it is asked to; closing it closes both. It
- * knows what the server needs besides TypeORM: reads for streams, migrations, and work for one process at a time.
+ * A DataSource that starts the embedded database before it connects, if there is one; closing it closes both.
+ * It adds what TypeORM lacks: statements for streams, reads from replicas, a startup lock.
  */
 export class TidemarkDataSource extends DataSource {
   private embedded?: EmbeddedPostgres;
@@ -46,20 +46,23 @@ export class TidemarkDataSource extends DataSource {
   }
 
   /**
-   * One read outside any transaction, through the pool of the driver. `query()`, and awaiting a connection's own
-   * promises, links the objects of each statement to those of the next, so that the texts of a long stream pile up
-   * until a full garbage collection: streaming 1,000,000 events grew the process by 110 MiB, through the pool by 12.
+   * One statement outside any transaction, through the pool of the driver.
    *
-   * @param sql one of few texts: what varies is in the parameters
+   * Memory: TypeORM's `query()` links the objects of each statement to those of the next, so that the texts
+   * of a long stream pile up until a full garbage collection. Streaming 1,000,000 events grew the process by
+   * 110 MiB, through the pool by 12.
+   *
+   * @param sql one of few texts (each is prepared once a connection); values go into the parameters
    */
   async execute<Row>(sql: string, parameters: unknown[]): Promise<Row[]> {
     return (await this.pool.query(sql, parameters)).rows as Row[];
   }
 
   /**
-   * Like `execute`, of a replica, if there is one and what it knows is enough.
+   * Like `execute` for a read, from a replica if there is one and its answer is recent enough; else from the
+   * primary.
    *
-   * @param isEnough has the replica reached the moment that is asked about?
+   * @param isEnough whether the replica has reached the state that the caller needs
    */
   async readFromReplica<Row>(
     sql: string,
@@ -71,8 +74,8 @@ export class TidemarkDataSource extends DataSource {
   }
 
   /**
-   * Like `transaction`, with a first statement that goes along with BEGIN: one round trip for both. Where either fails,
-   * PostgreSQL does nothing of what follows.
+   * Like `transaction`, with a first statement that is sent together with BEGIN: one round trip for both. If
+   * either fails, PostgreSQL refuses all that follows.
    *
    * @param first without parameters
    */
@@ -81,7 +84,7 @@ export class TidemarkDataSource extends DataSource {
     work: (manager: EntityManager) => Promise<T>,
   ): Promise<T> {
     const runner = this.createQueryRunner();
-    // As startTransaction() would leave it, so that TypeORM begins no other one.
+    // The private state that startTransaction() would leave, so that TypeORM begins no second transaction.
     Object.assign(runner, { isTransactionActive: true, transactionDepth: 1 });
     try {
       await runner.query(`START TRANSACTION; ${first}`);
@@ -89,7 +92,7 @@ export class TidemarkDataSource extends DataSource {
       await runner.commitTransaction();
       return result;
     } catch (error) {
-      // Where the connection is lost, so is the transaction.
+      // If the connection is lost, so is the transaction.
       await runner.rollbackTransaction().catch(() => {});
       throw error;
     } finally {
@@ -108,23 +111,24 @@ export class TidemarkDataSource extends DataSource {
   }
 
   /**
-   * Runs what only one process at a time may do, such as a change of the schema: processes that start at once queue up
-   * on an advisory lock. It is held by a connection beside the pool, which may have only one and needs it for the work.
+   * Mutual exclusion of processes, for work such as migrations: processes that start at once queue on an
+   * advisory lock. A connection beside the pool holds it, because the pool may have only one, which the work
+   * needs.
    */
   async withStartupLock(work: () => Promise<unknown>): Promise<void> {
     if (this.embedded) {
-      // The only process on this database.
+      // This is the only process on the embedded database.
       await work();
       return;
     }
     const client = new Client(this.pool.options);
-    // Should it fail, then so does the query below.
+    // If the connection fails, the query below fails, too.
     client.on('error', () => {});
     await client.connect();
     try {
       // The first process may need longer than our lock_timeout allows a request.
       await client.query('SET lock_timeout = 0');
-      await client.query('SELECT pg_advisory_lock($1)', [STARTING]);
+      await client.query('SELECT pg_advisory_lock($1)', [STARTUP_LOCK]);
       await work();
     } finally {
       await client.end();

@@ -5,7 +5,7 @@ import { QueryFailedError } from 'typeorm';
 import { ApiError, type ErrorCode, serviceUnavailable } from './api-error.js';
 import { drainRequestBody } from './drain-request-body.js';
 
-/** What a status means when only the framework, not our code, said it; other 4xx go by their standard names. */
+/** Code and text of errors that the framework raises; other 4xx go by their standard names. */
 const FRAMEWORK_ERRORS: Record<number, [ErrorCode, string]> = {
   400: ['invalid_request', 'Invalid request'],
   404: ['not_found', 'Not found'],
@@ -16,9 +16,10 @@ const FRAMEWORK_ERRORS: Record<number, [ErrorCode, string]> = {
 };
 
 /**
- * SQLSTATE classes and socket errors that say "not now" rather than "never": the connection is lost (08), the
- * server is short of something (53), going down or coming up (57P0x) or read-only (25006), a statement was cancelled
- * (57014), a lock was not had in time (55P03), or a transaction was ended that we had left idle for too long (25P03).
+ * Transient errors, by SQLSTATE or socket error: the connection is lost (08), the server lacks a resource
+ * (53), starts, stops (57P0x) or is read-only (25006), a statement was cancelled (57014), lock_timeout
+ * (55P03), idle_in_transaction_session_timeout (25P03), a serialization failure (40001) or a deadlock
+ * (40P01).
  */
 const DATABASE_UNAVAILABLE =
   /^(08...|53...|57P0.|57014|55P03|25006|25P03|40001|40P01|E(CONNREFUSED|CONNRESET|NOENT|PIPE|TIMEDOUT|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH))$/;
@@ -32,7 +33,7 @@ function isDatabaseUnavailable(exception: unknown): boolean {
   return (typeof code === 'string' && DATABASE_UNAVAILABLE.test(code)) || CONNECTION_LOST.test(cause.message);
 }
 
-/** The answer to anything that was thrown. Only an ApiError speaks for itself; nothing internal ever leaks. */
+/** The answer to any error. Only an ApiError carries its own text: nothing internal leaks. */
 export function toApiError(exception: unknown): ApiError {
   if (exception instanceof ApiError) return exception;
   const status =
@@ -50,7 +51,7 @@ export function toApiError(exception: unknown): ApiError {
   return new ApiError(500, 'internal_error', 'Internal server error');
 }
 
-/** One error shape for everything, and 5xx in the log with its cause. */
+/** Answers every error in one shape, and logs 5xx with the cause. */
 @Catch()
 export class ApiErrorFilter implements ExceptionFilter {
   private readonly logger = new Logger(ApiErrorFilter.name);
@@ -61,7 +62,7 @@ export class ApiErrorFilter implements ExceptionFilter {
     if (error.getStatus() >= 500) {
       this.logger.error({ err: exception, reqId: reply.request.id }, `request failed: ${error.message}`);
     }
-    // Headers of the answer that did not happen (an ETag, a Location) must not go out with the error.
+    // Headers of the answer that failed (an ETag, a Location) must not go out with the error.
     for (const name of ['etag', 'location', 'cache-control', 'content-type']) void reply.removeHeader(name);
     await drainRequestBody(reply);
     void reply.status(error.getStatus()).headers(error.headers).send(error.getResponse());

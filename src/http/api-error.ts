@@ -1,7 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 
-/** Stable, machine-readable reason of an error. Clients may rely on these; docs/errors.md lists them. */
+/** Stable, machine-readable reasons of errors. Clients may rely on them; docs/errors.md lists them. */
 export const ERROR_CODES = [
   'invalid_request',
   'invalid_json',
@@ -23,11 +23,11 @@ export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /** The one body of every error answer. */
 export class ErrorBody {
-  @ApiProperty({ description: 'What went wrong, for people.', example: 'Invalid request' })
+  @ApiProperty({ description: 'The error in words.', example: 'Invalid request' })
   error: string;
 
   @ApiPropertyOptional({
-    description: 'Which part of the request, and what was expected.',
+    description: 'The part of the request that is wrong, and the value that was expected.',
     example: 'resourceKey is required',
   })
   details?: string;
@@ -36,7 +36,7 @@ export class ErrorBody {
   code: ErrorCode;
 }
 
-/** An error that the caller is told about. Everything else that is thrown becomes a bare 500. */
+/** An error with an answer of its own. Any other error becomes a bare 500. */
 export class ApiError extends HttpException {
   constructor(
     status: number,
@@ -46,7 +46,7 @@ export class ApiError extends HttpException {
     readonly headers: Record<string, string> = {},
   ) {
     super({ error, ...(details === undefined ? {} : { details }), code } satisfies ErrorBody, status);
-    // For the log; HttpException would make it "Api Error".
+    // For the log; HttpException would set "Api Error".
     this.message = error;
   }
 }

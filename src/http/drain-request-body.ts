@@ -1,14 +1,15 @@
 import type { FastifyReply } from 'fastify';
 import type { IncomingMessage } from 'node:http';
 
-/** How long a client that said that more would come may send nothing, in ms. */
+/** ms without a byte after which a client that announced more is not waited for. */
 const SILENCE = 1_000;
 
 /**
- * To be awaited before the answer to a request whose body may have been refused before its end. Fastify then closes the
- * connection, and with it takes the answer from a client that still sends. Instead, Node reads on after the answer,
- * without keeping anything, until the end of the request or for `requestTimeout`; only where the connection has to close,
- * because the client has asked for it or the server drains, the rest is read first, as long as it comes.
+ * Await it before the answer to a request whose body was refused before its end. Fastify would close the
+ * connection, and a client that still sends would lose the answer (a broken pipe). Instead, Node reads on
+ * after the answer and drops the bytes, until the end of the request or for `requestTimeout`. Where the
+ * connection has to close, because the client asked for it or the server drains, the rest is read first, as
+ * long as bytes arrive.
  */
 export async function drainRequestBody(reply: FastifyReply): Promise<void> {
   if (!reply.hasHeader('connection')) return;
@@ -17,7 +18,6 @@ export async function drainRequestBody(reply: FastifyReply): Promise<void> {
   else if (!request.complete) await restOf(request);
 }
 
-/** Reads as long as something comes; `requestTimeout` limits it. */
 async function restOf(request: IncomingMessage): Promise<void> {
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, SILENCE);

@@ -1,14 +1,14 @@
 import type { FastifyRequest } from 'fastify';
 import { ApiError } from './api-error.js';
 
-/** The tags of `If-Match` or `If-None-Match`. Ours contain no comma, so that a plain split finds them. */
+/** The tags of `If-Match` or `If-None-Match`. Our tags contain no comma, so a plain split finds them. */
 const tagsOf = (header: string) => header.split(',').map((tag) => tag.trim());
 
 /**
  * True when the caller already has this version: answer 304 (RFC 9110, section 13.1.2: weak comparison).
  *
- * `Cache-Control: no-cache` in the request does not matter here, unlike in the usual libraries: it asks caches, not
- * the origin, and `fetch` adds it to every request that has an `If-None-Match` of its own.
+ * `Cache-Control: no-cache` in the request does not matter here, unlike in the usual libraries: it asks
+ * caches, not the origin, and `fetch` adds it to every request that has an `If-None-Match` of its own.
  */
 export function isNotModified(request: FastifyRequest, etag: string): boolean {
   const ifNoneMatch = request.headers['if-none-match'];

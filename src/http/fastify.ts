@@ -43,7 +43,9 @@ export function createAdapter(): FastifyAdapter {
   });
 }
 
-/** Errors that Fastify raises before a route is found and any hook runs, such as a URL with a broken escape. */
+/**
+ * Errors that Fastify raises before a route is found and any hook runs, such as a URL with a broken escape.
+ */
 function onFrameworkError(error: unknown, { url }: FastifyRequest, reply: FastifyReply): void {
   const answer = toApiError(error);
   void reply
@@ -72,7 +74,8 @@ function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
 
 /** Bodies, headers and the log line of every request. */
 export function addHooks(fastify: FastifyInstance): void {
-  // `Expect` with anything but 100-continue may be ignored (RFC 9110, section 10.1.1); Node's 417 has no body.
+  // `Expect` with anything but 100-continue may be ignored (RFC 9110, section 10.1.1); Node's 417 has no
+  // body.
   fastify.server.on('checkExpectation', (request, response) =>
     fastify.server.emit('request', request, response),
   );

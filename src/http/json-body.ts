@@ -1,13 +1,13 @@
 import { parse } from 'lossless-json';
 import { ApiError } from './api-error.js';
 
-/** Type of an answer whose JSON text PostgreSQL has written. */
+/** Content type of answers whose JSON text PostgreSQL has written. */
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
-/** Containers inside each other that `data` or `metadata` may have (`{"a":[]}` is 2). */
+/** Nesting that `data` or `metadata` may have (`{"a":[]}` is 2). */
 const MAX_NESTING = 100;
 
-/** Digits that a double can hold; a literal with more of them would come back changed. */
+/** Significant digits that a double can hold; a literal with more of them would come back changed. */
 const MAX_SIGNIFICANT_DIGITS = 17;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -76,8 +76,8 @@ function significantDigits(literal: string): string {
 }
 
 /**
- * The value of a literal that a double can give back: as JavaScript prints it or, unless it is an integer, with as many
- * digits as it has here.
+ * The value of a literal that a double can give back: as JavaScript prints it or, unless it is an integer,
+ * with as many digits as it has here.
  */
 function exactNumber(literal: string): number {
   const value = Number(literal);

@@ -3,8 +3,8 @@ import { destination, pino } from 'pino';
 import { config } from '../config.js';
 
 /**
- * An error without what it may carry of records, keys or hashes: a failed query holds its parameters, and a
- * PostgreSQL error the values of the row (`detail`, `where`).
+ * An error without the data that it may carry: a failed query holds its parameters (records, keys, hashes),
+ * and an error of PostgreSQL the values of the row (`detail`, `where`).
  */
 function serializeError(error: unknown): unknown {
   if (!(error instanceof Error)) return { type: typeof error };
@@ -20,10 +20,11 @@ function serializeError(error: unknown): unknown {
 }
 
 /**
- * Structured logs on stdout, one JSON object a line. Headers, bodies and query parameters are never given to it.
+ * Structured logs on stdout, one JSON object a line. Headers, bodies and query parameters are never given to
+ * it.
  *
- * Lines are written together, some 30 at once or after 100 ms, and without making requests wait for whoever reads them.
- * However the process ends, short of SIGKILL, the rest is written then.
+ * Buffered: lines are written some 30 at once (4 KiB) or after 100 ms, so that no request waits for the
+ * reader of the log. The rest is written at the end of the process, SIGKILL aside.
  */
 export const logger = pino(
   { level: config.LOG_LEVEL, serializers: { err: serializeError } },
@@ -40,9 +41,9 @@ const FRAMEWORK = new Set([
 
 type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
 
-/** What Nest says through its own logger, in the same stream: a text, or an object of fields and a text. */
+/** Nest's own logger, on the same stream: a text, or an object of fields and a text. */
 export class NestLogger implements LoggerService {
-  /** What Nest tells of its own start is for debugging. */
+  /** Lines about Nest's own start are for debugging. */
   log = (message: unknown, ...rest: unknown[]) =>
     this.write(FRAMEWORK.has(String(rest.at(-1))) ? 'debug' : 'info', message, rest);
   fatal = (message: unknown, ...rest: unknown[]) => this.write('fatal', message, rest);
@@ -51,7 +52,7 @@ export class NestLogger implements LoggerService {
   debug = (message: unknown, ...rest: unknown[]) => this.write('debug', message, rest);
   verbose = (message: unknown, ...rest: unknown[]) => this.write('trace', message, rest);
 
-  /** Nest appends the context, the name of the class that speaks, as the last argument. */
+  /** Nest appends the context, the name of the class that logs, as the last argument. */
   private write(level: Level, message: unknown, rest: unknown[]) {
     const texts = rest.filter((part) => typeof part === 'string');
     const context = texts.pop();

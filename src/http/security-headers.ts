@@ -29,8 +29,8 @@ const FOR_PAGES = headersOf({
 });
 
 /**
- * For data, the headers that OWASP recommends for REST. All of helmet's headers, most of which concern pages, made a
- * server answer 1.05 to 1.07 times fewer idle polls.
+ * For data, the headers that OWASP recommends for REST. All of helmet's headers, most of which concern pages,
+ * made a server answer 1.05 to 1.07 times fewer idle polls.
  */
 const FOR_DATA = headersOf({
   contentSecurityPolicy: {

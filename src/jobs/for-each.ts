@@ -1,6 +1,6 @@
 /**
- * Handles one thing after the other, all of them: a failure, such as of a follower whose feed is locked, does not hold
- * up the rest. The first failure is thrown at the end, so that the job is retried.
+ * Handles one thing after the other, all of them: a failure, such as of a follower whose feed is locked, does
+ * not hold up the rest. The first failure is thrown at the end, so that the job is retried.
  */
 export async function forEach<T>(things: Iterable<T>, handle: (thing: T) => Promise<void>): Promise<void> {
   const failures: unknown[] = [];

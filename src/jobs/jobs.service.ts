@@ -12,8 +12,9 @@ const BATCH = 20;
 const POLLING = 0.5;
 
 /**
- * Retries without end, every 5 s: giving up would lose the work. Lease: the job of a process that died is free again
- * after 30 s, much longer than any job runs. A job that outlives its lease runs twice; handlers must be idempotent.
+ * Retries without end, every 5 s: giving up would lose the work. Lease: the job of a process that died is
+ * free again after 30 s, much longer than any job runs. A job that outlives its lease runs twice; handlers
+ * must be idempotent.
  */
 const FOR_EVER = { retryLimit: 2 ** 31 - 1, retryDelay: 5, expireInSeconds: 30, retentionDays: 365 };
 
@@ -40,7 +41,9 @@ export class JobsService implements OnModuleInit, OnApplicationShutdown {
     await this.dataSource.withStartupLock(() => this.boss.start());
   }
 
-  /** Outbox: sends a job in the caller's transaction. The job exists if and only if that transaction commits. */
+  /**
+   * Outbox: sends a job in the caller's transaction. The job exists if and only if that transaction commits.
+   */
   async send(manager: EntityManager, queue: string, data: object): Promise<void> {
     const executeSql = async (text: string, values: unknown[]) => ({
       rows: await manager.query(text, values),

@@ -7,7 +7,7 @@ import { invalidRequest } from '../http/api-error.js';
 import { ApiErrors } from '../api/errors.decorator.js';
 import { SigningKeyBody } from './signing-key.dto.js';
 
-@ApiTags('People')
+@ApiTags('Accounts')
 @Access('sync:admin')
 @Controller('api/v1/oauth/signing-keys')
 export class SigningKeysController {

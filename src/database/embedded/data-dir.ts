@@ -2,7 +2,7 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 /**
- * The directory of an embedded server, made if missing.
+ * The directory of an embedded server, created if missing.
  *
  * @returns its absolute path
  * @throws Error that names the setting

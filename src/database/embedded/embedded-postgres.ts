@@ -6,18 +6,21 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { openDataDir } from './data-dir.js';
 
-/** What PostgreSQL's clients look for in the directory that is given as `host`. */
+/** Name of the socket that PostgreSQL's clients look for in the directory given as `host`. */
 const SOCKET = '.s.PGSQL.5432';
 
-/** Bytes that the path of a Unix socket may have. */
+/** Limit of the path of a Unix socket, in bytes. */
 const LONGEST_SOCKET_PATH = 107;
 
-/** A new directory that only this user can enter: in the data directory, or, if its path is too long, elsewhere. */
+/**
+ * A new directory that only this user can enter: in the data directory, or in the system's if the path is too
+ * long.
+ */
 function socketDirectory(dataDir: string): string {
   const directory = join(dataDir, 'socket');
   if (Buffer.byteLength(join(directory, SOCKET)) > LONGEST_SOCKET_PATH)
     return mkdtempSync(join(tmpdir(), 'tidemark-'));
-  // What a killed process has left; the lock says that nobody uses it.
+  // A killed process leaves it behind. The lock of the data directory is held, so no other process uses it.
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { mode: 0o700 });
   return directory;
@@ -25,8 +28,8 @@ function socketDirectory(dataDir: string): string {
 
 /**
  * PostgreSQL inside this process: PGlite in a worker thread, so that SQL does not block HTTP
- * (docs/decisions/0002-embedded-database.md has the figures), spoken to with the ordinary `pg` driver over a Unix
- * socket that only this user can open. It is ONE session: the pool that uses it must have exactly one connection.
+ * (docs/decisions/0002-embedded-database.md has the figures). The ordinary `pg` driver reaches it over a Unix
+ * socket that only this user can open. It is ONE session: the pool must have exactly one connection.
  */
 export class EmbeddedPostgres {
   private constructor(
@@ -37,14 +40,14 @@ export class EmbeddedPostgres {
   ) {}
 
   /**
-   * @param dataDir where the database lives; made if missing
+   * @param dataDir directory of the database; created if missing
    * @throws Error when another process uses the directory, or the database cannot be opened
    */
   static async start(dataDir: string): Promise<EmbeddedPostgres> {
     const path = openDataDir(dataDir);
     const directory = join(path, 'postgres');
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    // The kernel drops this lock with the process, however it dies, so there is no stale lock to reason about.
+    // The kernel drops this lock with the process, however it ends: a stale lock cannot exist.
     const lockFile = openSync(join(path, 'lock'), 'a+');
     if (!tryLock(lockFile)) {
       closeSync(lockFile);
@@ -53,7 +56,7 @@ export class EmbeddedPostgres {
     const host = socketDirectory(path);
     const worker = new Worker(new URL('./embedded-postgres.worker.js', import.meta.url), {
       workerData: { directory, socketPath: join(host, SOCKET) },
-      // Flags of the process (a test runner's, say) are not the worker's business.
+      // The worker must not inherit flags of the process, such as those of a test runner.
       execArgv: [],
     });
     const embedded = new EmbeddedPostgres(worker, lockFile, host);
@@ -65,7 +68,7 @@ export class EmbeddedPostgres {
         cause: error,
       });
     }
-    // A crash of the database later on is a crash of the server: nothing could be served any more.
+    // A later crash of the database is a crash of the server: it could not serve anything.
     worker.once('error', (error) => {
       throw error;
     });
