@@ -9,7 +9,7 @@ export class ApiClient {
   @PrimaryColumn('uuid')
   id: string;
 
-  /** Owner: manages its webhooks; client credentials act for it. Null: the server's own client, Swagger UI. */
+  /** Manages its webhooks; client credentials act for it. Null: the server's own client, Swagger UI. */
   @ManyToOne(() => Developer, { nullable: true })
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'api_clients_owner' })
   owner: Developer | null;
