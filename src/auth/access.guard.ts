@@ -31,8 +31,8 @@ const insufficientScope = (scope: Scope) =>
   });
 
 /**
- * The global guard: `Authorization: Bearer <API key or JWT>` or `Authorization: ApiKey <key>`. Default deny: a
- * route without an access rule is open to admins alone.
+ * The global guard: `Authorization: Bearer <API key or JWT>` or `Authorization: ApiKey <key>`. Default
+ * deny: a route without an access rule is open to admins alone.
  */
 @Injectable()
 export class AccessGuard extends AuthGuard('jwt') {

@@ -1,0 +1,1 @@
+export { SigningKey as ServerKey } from './signing-key.entity.js';

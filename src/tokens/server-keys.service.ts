@@ -1,0 +1,1 @@
+export { SigningKeysService as ServerKeysService } from './signing-keys.service.js';
