@@ -2,11 +2,11 @@ import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
-import { ApiError } from '../http/api-error.js';
 import { ACCESS, type AccessRule } from '../access/access.decorator.js';
-import { ApiKeysService } from '../clients/api-keys.service.js';
 import type { Caller } from '../access/caller.js';
 import type { Scope } from '../access/scopes.js';
+import { ApiKeyAuthenticator } from '../clients/api-key-authenticator.js';
+import { ApiError } from '../http/api-error.js';
 
 const CREDENTIALS = /^(Bearer|ApiKey) +([\x21-\x7e]+) *$/i;
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
@@ -31,14 +31,14 @@ const insufficientScope = (scope: Scope) =>
   });
 
 /**
- * The one guard, on every route: `Authorization: Bearer <API key or JWT>` or `Authorization: ApiKey <key>`. A route
- * that states no rule is closed to all but admins.
+ * The global guard: `Authorization: Bearer <API key or JWT>` or `Authorization: ApiKey <key>`. Default
+ * deny: a route without an access rule is open to admins alone.
  */
 @Injectable()
 export class AccessGuard extends AuthGuard('jwt') {
   constructor(
     private readonly reflector: Reflector,
-    private readonly apiKeys: ApiKeysService,
+    private readonly apiKeys: ApiKeyAuthenticator,
   ) {
     super();
   }
@@ -66,7 +66,7 @@ export class AccessGuard extends AuthGuard('jwt') {
     return true;
   }
 
-  /** What passport-jwt found: a caller, or why there is none. */
+  /** Maps the result of passport-jwt to the caller. @throws ApiError 401, 503 */
   override handleRequest<T>(error: unknown, caller: T | false, info: unknown): T {
     if (error instanceof Error) throw error;
     if (info instanceof ApiError) throw info;

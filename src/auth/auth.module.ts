@@ -5,11 +5,12 @@ import { ClientsModule } from '../clients/clients.module.js';
 import { DevelopersModule } from '../developers/developers.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { AccessGuard } from './access.guard.js';
+import { IssuerKeys } from './issuer-keys.js';
 import { JwtStrategy } from './jwt.strategy.js';
 
-/** The guard of every route and its strategy. It stands on top: only the application imports it. */
+/** The global guard and its passport strategy. Imported by the application alone. */
 @Module({
   imports: [PassportModule, ClientsModule, DevelopersModule, TokensModule],
-  providers: [JwtStrategy, { provide: APP_GUARD, useClass: AccessGuard }],
+  providers: [IssuerKeys, JwtStrategy, { provide: APP_GUARD, useClass: AccessGuard }],
 })
 export class AuthModule {}

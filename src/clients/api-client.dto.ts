@@ -1,246 +1,98 @@
-import { applyDecorators } from '@nestjs/common';
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import {
-  ArrayMaxSize,
-  ArrayNotEmpty,
-  ArrayUnique,
-  IsArray,
-  IsBoolean,
-  IsIn,
-  Matches,
-  ValidateIf,
-} from 'class-validator';
-import { PageBody, PageQuery } from '../api/page.dto.js';
-import { IsOptionalField, IsText } from '../api/rules.js';
-import type { ApiClient } from './api-client.entity.js';
+import { ApiProperty, IntersectionType, OmitType, PartialType, PickType } from '@nestjs/swagger';
 import { CLIENT_SCOPES, type Scope } from '../access/scopes.js';
+import { Assets, Datetime, Flag, Id, List, ListOf, OPTIONAL, SomeOf, Text } from '../api/fields.js';
+import { PageBody, PageQuery } from '../api/page.dto.js';
+import type { ApiClient } from './api-client.entity.js';
 import { AreRedirectUris } from './redirect-uri.js';
 
-const MAX_REDIRECT_URIS = 20;
-
-/** As many as the URL of a next sync request can name. */
+/** As many as fit into the URL of the next feed request. */
 const MAX_DEFAULT_ASSETS = 50;
 
-/** One entry of the `assets` of a feed request; no plural is longer. */
+/** One name in the `assets` of a feed request; the longest plural of a resource type has 80 characters. */
 const ASSET = /^[A-Za-z][\w-]{0,79}$/;
 
-/** The rules of what both creation and update take. */
-const AreUniqueRedirectUris = () =>
-  applyDecorators(IsArray(), ArrayMaxSize(MAX_REDIRECT_URIS), ArrayUnique(), AreRedirectUris());
-const AreAssets = () =>
-  applyDecorators(
-    IsArray(),
-    ArrayNotEmpty(),
-    ArrayMaxSize(MAX_DEFAULT_ASSETS),
-    ArrayUnique(),
-    Matches(ASSET, { each: true, message: 'each of defaultAssets must be a type of asset, such as routes' }),
-  );
-const AreClientScopes = () =>
-  applyDecorators(IsArray(), ArrayNotEmpty(), ArrayUnique(), IsIn(CLIENT_SCOPES, { each: true }));
-
-export class CreateApiClientDto {
-  @ApiProperty({
-    description: 'The name of the application, which people see when they let it in.',
-    minLength: 1,
-    maxLength: 255,
-    example: 'Route planner',
-  })
-  @IsText(1, 255)
+/** Settings of a client. */
+class ApiClientFields {
+  @Text(255, { description: 'Name of the application, shown on the consent page.', example: 'Route planner' })
   name: string;
 
-  @ApiProperty({
-    description: 'The owner: the developer who runs the application. Created if unknown.',
-    minLength: 1,
-    maxLength: 255,
-    example: 'dev-789',
-  })
-  @IsText(1, 255)
+  @Text(255, { description: 'Owner: the developer who runs the application.', example: 'dev-789' })
   developerId: string;
 
-  @ApiPropertyOptional({
-    type: String,
-    isArray: true,
-    maxItems: MAX_REDIRECT_URIS,
-    uniqueItems: true,
-    default: [],
+  @List(20, AreRedirectUris(), {
     description:
-      'Where an authorization may lead back to, compared character by character: https URLs, http URLs of `127.0.0.1`, ' +
-      '`[::1]` or `localhost`, or URIs whose scheme is a reversed domain name (RFC 8252).',
-    example: ['https://planner.example.com/callback'],
-  })
-  @IsOptionalField()
-  @AreUniqueRedirectUris()
-  redirectUris: string[] = [];
-
-  @ApiPropertyOptional({
-    type: String,
-    isArray: true,
-    nullable: true,
-    minItems: 1,
-    maxItems: MAX_DEFAULT_ASSETS,
-    uniqueItems: true,
-    default: null,
-    description: 'What its feed requests return when they leave out `assets`; null: everything.',
-    example: ['routes', 'trips'],
-  })
-  @ValidateIf((_object, value) => value !== null)
-  @AreAssets()
-  defaultAssets: string[] | null = null;
-
-  @ApiProperty({
-    enum: CLIENT_SCOPES,
-    isArray: true,
-    minItems: 1,
-    uniqueItems: true,
-    description: 'The most that its API keys and tokens may do.',
-    example: ['sync:read'],
-  })
-  @AreClientScopes()
-  scopes: Scope[];
-
-  @ApiPropertyOptional({
-    default: false,
-    description:
-      'An application that cannot keep a secret, such as one on a phone or in a browser: it gets none.',
-    example: false,
-  })
-  @IsOptionalField()
-  @IsBoolean()
-  public: boolean = false;
-}
-
-export class UpdateApiClientDto {
-  @ApiPropertyOptional({
-    description: 'As on creation.',
-    minLength: 1,
-    maxLength: 255,
-    example: 'Route planner',
-  })
-  @IsOptionalField()
-  @IsText(1, 255)
-  name?: string;
-
-  @ApiPropertyOptional({
-    type: String,
-    isArray: true,
-    maxItems: MAX_REDIRECT_URIS,
-    uniqueItems: true,
-    description: 'As on creation: the whole new list.',
-    example: ['https://planner.example.com/callback'],
-  })
-  @IsOptionalField()
-  @AreUniqueRedirectUris()
-  redirectUris?: string[];
-
-  @ApiPropertyOptional({
-    type: String,
-    isArray: true,
-    nullable: true,
-    minItems: 1,
-    maxItems: MAX_DEFAULT_ASSETS,
-    uniqueItems: true,
-    description: 'As on creation. Cursors that the client has go on with the assets that they were made for.',
-    example: ['routes', 'trips'],
-  })
-  @ValidateIf((_object, value) => value !== undefined && value !== null)
-  @AreAssets()
-  defaultAssets?: string[] | null;
-
-  @ApiPropertyOptional({
-    enum: CLIENT_SCOPES,
-    isArray: true,
-    minItems: 1,
-    uniqueItems: true,
-    description: 'As on creation. A scope that is taken away is gone from its API keys and tokens, too.',
-    example: ['sync:read'],
-  })
-  @IsOptionalField()
-  @AreClientScopes()
-  scopes?: Scope[];
-}
-
-export class ApiClientsQuery extends PageQuery {
-  @ApiPropertyOptional({ description: 'Only the clients of this owner.', minLength: 1, maxLength: 255 })
-  @IsOptionalField()
-  @IsText(1, 255)
-  developerId?: string;
-}
-
-/** A client as it can be seen after its creation. */
-export class ApiClientBody {
-  @ApiProperty({
-    format: 'uuid',
-    description: 'Names the client, here and as OAuth `client_id`.',
-    example: '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d',
-  })
-  id: string;
-
-  @ApiProperty({ description: 'The name of the application.', example: 'Route planner' })
-  name: string;
-
-  @ApiProperty({ description: 'The owner.', example: 'dev-789' })
-  developerId: string;
-
-  @ApiProperty({
-    type: String,
-    isArray: true,
-    description: 'Where an authorization may lead back to.',
+      'Allowed redirect URIs, compared character by character: https URLs, http URLs of `127.0.0.1`, ' +
+      '`[::1]` or `localhost`, or private-use schemes in reverse domain notation (RFC 8252).',
     example: ['https://planner.example.com/callback'],
   })
   redirectUris: string[];
 
-  @ApiProperty({
-    type: String,
-    isArray: true,
-    nullable: true,
-    description: 'What its feed requests return when they leave out `assets`; null: everything.',
-    example: ['routes', 'trips'],
-  })
+  @Assets(MAX_DEFAULT_ASSETS, ASSET, { description: 'Assets of a feed request without `assets`; null: all.' })
   defaultAssets: string[] | null;
 
-  @ApiProperty({
-    enum: CLIENT_SCOPES,
-    isArray: true,
-    description: 'The most that its API keys and tokens may do.',
+  @SomeOf(CLIENT_SCOPES, {
+    description: 'Scopes that its API keys and tokens may have.',
     example: ['sync:read'],
   })
   scopes: Scope[];
 
-  @ApiProperty({ description: 'Whether it has no secret.', example: false })
+  @Flag({
+    description: 'Public client (RFC 6749, section 2.1): it cannot keep a secret, so it has none.',
+    example: false,
+  })
   public: boolean;
+}
 
-  @ApiProperty({
-    type: String,
-    format: 'date-time',
+/** Documents the defaults; ApiClientsService sets them. */
+export class CreateApiClientDto extends IntersectionType(
+  PickType(ApiClientFields, ['name', 'developerId', 'scopes']),
+  PartialType(PickType(ApiClientFields, ['redirectUris', 'defaultAssets', 'public']), OPTIONAL),
+) {
+  @ApiProperty({ type: [String], default: [] })
+  override redirectUris?: string[];
+
+  @ApiProperty({ type: [String], default: null })
+  override defaultAssets?: string[] | null;
+
+  @ApiProperty({ default: false })
+  override public?: boolean;
+}
+
+/** Fields left out keep their values. */
+export class UpdateApiClientDto extends PartialType(
+  OmitType(ApiClientFields, ['developerId', 'public']),
+  OPTIONAL,
+) {}
+
+export class ApiClientsQuery extends PageQuery {
+  @Text(255, { optional: true, description: 'Only the clients of this owner.' })
+  developerId?: string;
+}
+
+/** A client without its secret. */
+export class ApiClientBody extends ApiClientFields {
+  @Id({ description: 'Id of the client, and its OAuth `client_id`.' })
+  id: string;
+
+  @Datetime({
     nullable: true,
-    description: 'Until when the secret before the last rotation works; null: there is none.',
+    description: 'Until when the previous secret works as well; null: there is none.',
     example: null,
   })
   previousSecretExpiresAt: string | null;
 
-  @ApiProperty({
-    format: 'date-time',
-    description: 'When the client was created.',
-    example: '2025-01-15T09:00:00.000Z',
-  })
+  @Datetime({ description: 'Created at.', example: '2025-01-15T09:00:00.000Z' })
   createdAt: string;
 
-  @ApiProperty({
-    format: 'date-time',
-    description: 'When it was changed last.',
-    example: '2025-01-15T09:00:00.000Z',
-  })
+  @Datetime({ description: 'Last changed at.', example: '2025-01-15T09:00:00.000Z' })
   updatedAt: string;
 
-  /** @param owner of any client but the server's own, which has none */
+  /** @param client any but the server's own, which has no owner */
   static of(client: ApiClient): ApiClientBody {
+    const { id, name, redirectUris, defaultAssets, scopes } = client;
     return {
-      id: client.id,
-      name: client.name,
+      ...{ id, name, redirectUris, defaultAssets, scopes },
       developerId: client.owner!.developerId,
-      redirectUris: client.redirectUris,
-      defaultAssets: client.defaultAssets,
-      scopes: client.scopes,
       public: client.secretHash === null,
       previousSecretExpiresAt: client.previousSecretExpiresAt?.toISOString() ?? null,
       createdAt: client.createdAt.toISOString(),
@@ -250,16 +102,15 @@ export class ApiClientBody {
 }
 
 export class ApiClientWithSecretBody extends ApiClientBody {
-  @ApiProperty({
-    type: String,
+  @Text(48, {
     nullable: true,
-    description: 'The secret itself, shown only now; null: a public client has none.',
+    description: 'The secret, shown only now; null for a public client.',
     example: 'tdms_4fQz91xBexampleexampleexampleexampleexample',
   })
   secret: string | null;
 }
 
 export class ApiClientPageBody extends PageBody {
-  @ApiProperty({ type: ApiClientBody, isArray: true, description: 'The clients of this page.' })
+  @ListOf(ApiClientBody, 'The clients of this page.')
   data: ApiClientBody[];
 }

@@ -2,14 +2,14 @@ import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import type { Scope } from '../access/scopes.js';
 import { Developer } from '../developers/developer.entity.js';
 
-/** An application that acts for developers: with API keys of theirs, or with tokens that they have granted. */
+/** API client: an application that acts for developers, with API keys or with tokens granted by them. */
 @Entity('api_clients')
 export class ApiClient {
   /** UUIDv7: the OAuth `client_id`. */
   @PrimaryColumn('uuid')
   id: string;
 
-  /** Who manages it, and whom it acts for with client credentials; null: the server's own client, Swagger UI. */
+  /** Manages its webhooks; client credentials act for it. Null: the server's own client, Swagger UI. */
   @ManyToOne(() => Developer, { nullable: true })
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'api_clients_owner' })
   owner: Developer | null;
@@ -20,11 +20,11 @@ export class ApiClient {
   @Column('text', { name: 'redirect_uris', array: true })
   redirectUris: string[];
 
-  /** What `assets` of a feed request means when it is left out; null: all. */
+  /** Assets of a feed request without `assets`; null: all. */
   @Column('varchar', { name: 'default_assets', length: 80, array: true, nullable: true })
   defaultAssets: string[] | null;
 
-  /** The most that its keys and tokens may do. */
+  /** Scopes that its API keys and tokens may have. */
   @Column('varchar', { length: 32, array: true })
   scopes: Scope[];
 
@@ -32,7 +32,7 @@ export class ApiClient {
   @Column('bytea', { name: 'secret_hash', nullable: true })
   secretHash: Buffer | null;
 
-  /** The secret before the last rotation, which works until the overlap ends. */
+  /** SHA-256 of the secret before the last rotation, which works until the overlap ends. */
   @Column('bytea', { name: 'previous_secret_hash', nullable: true })
   previousSecretHash: Buffer | null;
 

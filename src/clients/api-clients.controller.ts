@@ -1,17 +1,9 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
-import {
-  ApiCreatedResponse,
-  ApiNoContentResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiParam,
-  ApiTags,
-} from '@nestjs/swagger';
-import { invalidRequest, notFound } from '../http/api-error.js';
-import { ApiErrors } from '../api/errors.decorator.js';
+import { Body, Controller, Delete, Get, Patch, Post, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Endpoint, IdParam } from '../access/endpoint.decorator.js';
+import { INVALID_ID } from '../api/params.js';
 import { RotateDto } from '../api/rotate.dto.js';
-import { INVALID_ID, ParseUuid } from '../api/params.js';
-import { Access } from '../access/access.decorator.js';
+import { invalidRequest, notFound } from '../http/api-error.js';
 import {
   ApiClientBody,
   ApiClientPageBody,
@@ -22,83 +14,85 @@ import {
 } from './api-client.dto.js';
 import { ApiClientsService, PUBLIC_CLIENT } from './api-clients.service.js';
 
-const ApiClientId = () => ApiParam({ name: 'id', format: 'uuid', description: 'The `id` of the client.' });
+const CLIENT_ID = 'The `id` of the client.';
 const NO_CLIENT = notFound('There is no API client 0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d.');
 
 @ApiTags('API clients')
-@Access('sync:admin')
 @Controller('api/v1/api-clients')
 export class ApiClientsController {
   constructor(private readonly clients: ApiClientsService) {}
 
   @Post()
-  @ApiOperation({
+  @Endpoint('sync:admin', {
     summary: 'Create an API client',
-    description: 'An application. The answer is the only place where its secret is shown.',
+    description:
+      'Registers an application, and creates its owner if unknown. The secret is shown only in this answer.',
+    returns: [201, 'The new client, with its secret.', ApiClientWithSecretBody],
+    errors: [invalidRequest('name is required; property color should not exist')],
   })
-  @ApiCreatedResponse({ type: ApiClientWithSecretBody, description: 'The new client, with its secret.' })
-  @ApiErrors(invalidRequest('name is required; property color should not exist'), 413, 415)
   create(@Body() dto: CreateApiClientDto): Promise<ApiClientWithSecretBody> {
     return this.clients.create(dto);
   }
 
   @Get()
-  @ApiOperation({ summary: 'List API clients', description: 'Oldest first.' })
-  @ApiOkResponse({ type: ApiClientPageBody, description: 'One page of clients, without their secrets.' })
-  @ApiErrors(invalidRequest('limit must be at most 100'))
+  @Endpoint('sync:admin', {
+    summary: 'List API clients',
+    description: 'Oldest first.',
+    returns: [200, 'One page of clients, without their secrets.', ApiClientPageBody],
+    errors: [invalidRequest('limit must be at most 100')],
+  })
   list(@Query() query: ApiClientsQuery): Promise<ApiClientPageBody> {
     return this.clients.list(query);
   }
 
   @Get(':id')
-  @ApiOperation({ summary: 'Fetch an API client' })
-  @ApiClientId()
-  @ApiOkResponse({ type: ApiClientBody, description: 'The client, without its secret.' })
-  @ApiErrors(INVALID_ID, NO_CLIENT)
-  get(@Param('id', ParseUuid) id: string): Promise<ApiClientBody> {
+  @Endpoint('sync:admin', {
+    summary: 'Fetch an API client',
+    returns: [200, 'The client, without its secret.', ApiClientBody],
+    errors: [INVALID_ID, NO_CLIENT],
+  })
+  get(@IdParam(CLIENT_ID) id: string): Promise<ApiClientBody> {
     return this.clients.get(id);
   }
 
   @Patch(':id')
-  @ApiOperation({
+  @Endpoint('sync:admin', {
     summary: 'Change an API client',
     description:
-      'What is left out stays. Takes effect at once in the process that answers, and within 5 seconds in all others.',
+      'Fields left out keep their values; lists are replaced as a whole. A scope taken away is also taken ' +
+      'from the API keys and tokens of the client. Cursors keep the assets that they were issued with. ' +
+      'Takes effect at once in the process that answers, within 5 seconds in all others.',
+    returns: [200, 'The client after the change.', ApiClientBody],
+    errors: [INVALID_ID, invalidRequest('property public should not exist'), NO_CLIENT],
   })
-  @ApiClientId()
-  @ApiOkResponse({ type: ApiClientBody, description: 'The client as it is now.' })
-  @ApiErrors(INVALID_ID, invalidRequest('property public should not exist'), NO_CLIENT, 413, 415)
-  update(@Param('id', ParseUuid) id: string, @Body() dto: UpdateApiClientDto): Promise<ApiClientBody> {
+  update(@IdParam(CLIENT_ID) id: string, @Body() dto: UpdateApiClientDto): Promise<ApiClientBody> {
     return this.clients.update(id, dto);
   }
 
   @Delete(':id')
-  @HttpCode(204)
-  @ApiOperation({
+  @Endpoint('sync:admin', {
     summary: 'Delete an API client',
     description:
-      'Its API keys and what developers have granted it end with it: at once in the process that answers, and within ' +
-      '5 seconds in all others.',
+      'Also deletes its API keys and grants. Takes effect at once in the process that answers, within 5 ' +
+      'seconds in all others.',
+    returns: [204, 'Deleted.'],
+    errors: [INVALID_ID, NO_CLIENT],
   })
-  @ApiClientId()
-  @ApiNoContentResponse({ description: 'Deleted.' })
-  @ApiErrors(INVALID_ID, NO_CLIENT)
-  delete(@Param('id', ParseUuid) id: string): Promise<void> {
+  delete(@IdParam(CLIENT_ID) id: string): Promise<void> {
     return this.clients.delete(id);
   }
 
   @Post(':id/secret')
-  @ApiOperation({
+  @Endpoint('sync:admin', {
     summary: 'Rotate the secret of an API client',
     description:
-      'Makes a new secret, shown only in this answer. The old one goes on working for `overlapSeconds`, so that the ' +
-      'application can change over without a gap; the one before it ends now.',
+      'Makes a new secret, shown only in this answer. The current one keeps working for `overlapSeconds`, ' +
+      'so that the application can change over without downtime; an older one ends now.',
+    returns: [201, 'The client, with its new secret.', ApiClientWithSecretBody],
+    errors: [INVALID_ID, PUBLIC_CLIENT, NO_CLIENT],
   })
-  @ApiClientId()
-  @ApiCreatedResponse({ type: ApiClientWithSecretBody, description: 'The client, with its new secret.' })
-  @ApiErrors(INVALID_ID, PUBLIC_CLIENT, NO_CLIENT, 413, 415)
   rotateSecret(
-    @Param('id', ParseUuid) id: string,
+    @IdParam(CLIENT_ID) id: string,
     @Body() { overlapSeconds }: RotateDto,
   ): Promise<ApiClientWithSecretBody> {
     return this.clients.rotateSecret(id, overlapSeconds);

@@ -4,6 +4,7 @@ import { isUUID } from 'class-validator';
 import { timingSafeEqual } from 'node:crypto';
 import { IsNull, Not, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { DevelopersService } from '../developers/developers.service.js';
 import { invalidRequest, notFound } from '../http/api-error.js';
 import {
   ApiClientBody,
@@ -15,24 +16,32 @@ import {
 } from './api-client.dto.js';
 import { ApiClient } from './api-client.entity.js';
 import { CredentialCache } from './credential-cache.js';
-import { DevelopersService } from '../developers/developers.service.js';
 import { generateClientSecret, hashSecret } from './secrets.js';
+
+/** Clients that an admin manages: all but the server's own. */
+const MANAGED = { owner: Not(IsNull()) };
 
 @Injectable()
 export class ApiClientsService {
-  private readonly inUse = new CredentialCache<ApiClient>((id) => this.load(id));
+  private readonly cache = new CredentialCache<ApiClient>((id) => this.load(id));
 
   constructor(
     @InjectRepository(ApiClient) private readonly clients: Repository<ApiClient>,
     private readonly developers: DevelopersService,
   ) {}
 
-  /** The client with this id, the server's own included, as it was at most 5 s ago. What is no UUID has no client. */
+  /**
+   * The client with this id, the server's own included, as it was at most 5 s ago.
+   *
+   * @param id any text; undefined is returned for what is no UUID
+   */
   async find(id: string): Promise<ApiClient | undefined> {
-    return isUUID(id, 'loose') ? this.inUse.get(id.toLowerCase()) : undefined;
+    return isUUID(id, 'loose') ? this.cache.get(id.toLowerCase()) : undefined;
   }
 
-  /** Is this the secret of the client, or the one before it while that still works? Takes the same time for all. */
+  /**
+   * Constant time: compares a secret with the current one, and with the previous one until its overlap ends.
+   */
   verifySecret(
     { secretHash, previousSecretHash, previousSecretExpiresAt }: ApiClient,
     secret: string,
@@ -46,7 +55,9 @@ export class ApiClientsService {
 
   async create({
     developerId,
-    public: isPublic,
+    public: isPublic = false,
+    redirectUris = [],
+    defaultAssets = null,
     ...settings
   }: CreateApiClientDto): Promise<ApiClientWithSecretBody> {
     const owner = await this.developers.findOrCreate(developerId);
@@ -55,6 +66,8 @@ export class ApiClientsService {
     const saved = await this.clients.save(
       this.clients.create({
         ...settings,
+        redirectUris,
+        defaultAssets,
         id: uuidv7(),
         owner,
         secretHash: secret === null ? null : hashSecret(secret),
@@ -70,7 +83,7 @@ export class ApiClientsService {
   async list({ developerId, limit, page }: ApiClientsQuery): Promise<ApiClientPageBody> {
     const [clients, total] = await this.clients.findAndCount({
       relations: { owner: true },
-      where: { owner: developerId === undefined ? Not(IsNull()) : { developerId } },
+      where: developerId === undefined ? MANAGED : { owner: { developerId } },
       order: { id: 'ASC' },
       take: limit,
       skip: (page - 1) * limit,
@@ -78,7 +91,7 @@ export class ApiClientsService {
     return { total, page, limit, data: clients.map((client) => ApiClientBody.of(client)) };
   }
 
-  /** @throws ApiError 404, also for the server's own client, which nobody manages */
+  /** @throws ApiError 404, also for the server's own client */
   async get(id: string): Promise<ApiClientBody> {
     const client = await this.load(id);
     if (!client?.owner) throw noClient(id);
@@ -87,8 +100,8 @@ export class ApiClientsService {
 
   /** @throws ApiError 404 */
   async update(id: string, changes: UpdateApiClientDto): Promise<ApiClientBody> {
-    await this.clients.update({ id, owner: Not(IsNull()) }, { ...changes, updatedAt: new Date() });
-    this.inUse.forget(id);
+    await this.clients.update({ id, ...MANAGED }, { ...changes, updatedAt: new Date() });
+    this.cache.forget(id);
     return this.get(id);
   }
 
@@ -96,36 +109,32 @@ export class ApiClientsService {
   async rotateSecret(id: string, overlapSeconds: number): Promise<ApiClientWithSecretBody> {
     const secret = generateClientSecret();
     const now = Date.now();
-    // In one statement, so that of two rotations at once the later one keeps the secret of the earlier one working.
-    const { affected } = await this.clients
-      .createQueryBuilder()
-      .update({
+    // Lost update: one statement, so that of two concurrent rotations the second keeps the secret of the
+    // first.
+    const { affected } = await this.clients.update(
+      { id, ...MANAGED, secretHash: Not(IsNull()) },
+      {
         secretHash: hashSecret(secret),
         previousSecretHash: () => (overlapSeconds > 0 ? 'secret_hash' : 'NULL'),
         previousSecretExpiresAt: overlapSeconds > 0 ? new Date(now + overlapSeconds * 1_000) : null,
         updatedAt: new Date(now),
-      })
-      .where('id = :id AND user_id IS NOT NULL AND secret_hash IS NOT NULL', { id })
-      .execute();
-    this.inUse.forget(id);
+      },
+    );
+    this.cache.forget(id);
     const body = await this.get(id);
     if (affected === 0) throw PUBLIC_CLIENT;
     return { ...body, secret };
   }
 
-  /** With its API keys and grants. @throws ApiError 404 */
+  /** Deletes a client with its API keys and grants. @throws ApiError 404 */
   async delete(id: string): Promise<void> {
-    const { affected } = await this.clients.delete({ id, owner: Not(IsNull()) });
-    this.inUse.forget(id);
+    const { affected } = await this.clients.delete({ id, ...MANAGED });
+    this.cache.forget(id);
     if (affected === 0) throw noClient(id);
   }
 
   private async load(id: string): Promise<ApiClient | undefined> {
-    const client = await this.clients.findOne({
-      relations: { owner: true },
-      where: { id },
-    });
-    return client ?? undefined;
+    return (await this.clients.findOne({ relations: { owner: true }, where: { id } })) ?? undefined;
   }
 }
 

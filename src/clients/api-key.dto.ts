@@ -1,61 +1,35 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsUUID } from 'class-validator';
-import { PageBody, PageQuery } from '../api/page.dto.js';
-import { IsDatetime, IsOptionalField, IsText } from '../api/rules.js';
-import type { ApiKey } from './api-key.entity.js';
 import { type Scope, SCOPES } from '../access/scopes.js';
+import { Datetime, Id, ListOf, SomeOf, Text } from '../api/fields.js';
+import { PageBody, PageQuery } from '../api/page.dto.js';
+import type { ApiKey } from './api-key.entity.js';
 
-export class CreateApiKeyDto {
-  @ApiProperty({
-    description: 'The developer that the key acts for. Created if unknown.',
-    minLength: 1,
-    maxLength: 255,
-    example: 'dev-789',
-  })
-  @IsText(1, 255)
+class ApiKeyFields {
+  @Text(255, { description: 'Developer that the key acts for.', example: 'dev-789' })
   developerId: string;
 
-  @ApiProperty({
-    enum: SCOPES,
-    isArray: true,
-    minItems: 1,
-    uniqueItems: true,
-    description: 'What the key may do. `sync:admin` may do everything, for every developer.',
+  @SomeOf(SCOPES, {
+    description: 'Scopes of the key. `sync:admin` includes the others, for every developer.',
     example: ['sync:read', 'sync:write'],
   })
-  @IsArray()
-  @ArrayNotEmpty()
-  @ArrayUnique()
-  @IsIn(SCOPES, { each: true })
   scopes: Scope[];
+}
 
-  @ApiPropertyOptional({
-    description: 'What the key is for.',
-    minLength: 1,
-    maxLength: 255,
-    example: 'laptop',
-  })
-  @IsOptionalField()
-  @IsText(1, 255)
+export class CreateApiKeyDto extends ApiKeyFields {
+  @Text(255, { optional: true, description: 'Purpose of the key.', example: 'laptop' })
   name?: string;
 
-  @ApiPropertyOptional({
-    format: 'date-time',
-    description: 'When the key stops working. Left out: never.',
+  @Datetime({
+    optional: true,
+    description: 'When the key expires; left out: never.',
     example: '2030-01-01T00:00:00Z',
   })
-  @IsOptionalField()
-  @IsDatetime()
   expiresAt?: string;
 
-  @ApiPropertyOptional({
-    format: 'uuid',
+  @Id({
+    optional: true,
     description:
-      'The API client that uses the key. `scopes` must be among its scopes, and the key ends when it is deleted.',
-    example: '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d',
+      'API client that uses the key. The client must have all `scopes`; the key is deleted together with it.',
   })
-  @IsOptionalField()
-  @IsUUID('loose')
   clientId?: string;
 }
 
@@ -80,93 +54,57 @@ export const CREATE_KEY_EXAMPLES = {
 };
 
 export class ApiKeysQuery extends PageQuery {
-  @ApiPropertyOptional({
-    description: 'Only the keys of this developer; for all but admins, the own ones in any case.',
-    minLength: 1,
-    maxLength: 255,
+  @Text(255, {
+    optional: true,
+    description: 'Only the keys of this developer. Without `sync:admin` it can only be your own.',
   })
-  @IsOptionalField()
-  @IsText(1, 255)
   developerId?: string;
 }
 
-/** A key as it can be seen after its creation. */
-export class ApiKeyBody {
-  @ApiProperty({
-    format: 'uuid',
-    description: 'Names the key when it is rotated or revoked.',
-    example: '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d',
-  })
+/** A key without its secret. */
+export class ApiKeyBody extends ApiKeyFields {
+  @Id({ description: 'Id of the key.' })
   id: string;
 
-  @ApiProperty({ description: 'The developer that the key acts for.', example: 'dev-789' })
-  developerId: string;
-
-  @ApiProperty({ type: String, nullable: true, description: 'What the key is for.', example: 'laptop' })
+  @Text(255, { nullable: true, description: 'Purpose of the key.', example: 'laptop' })
   name: string | null;
 
-  @ApiProperty({
-    type: String,
-    format: 'uuid',
-    nullable: true,
-    description: 'The API client that uses the key; null: none.',
-    example: null,
-  })
+  @Id({ nullable: true, description: 'API client that uses the key; null: none.', example: null })
   clientId: string | null;
 
-  @ApiProperty({ description: 'The first characters of the key.', example: 'tdm_4fQz91xB' })
+  @Text(12, { description: 'The first characters of the key.', example: 'tdm_4fQz91xB' })
   prefix: string;
 
-  @ApiProperty({
-    enum: SCOPES,
-    isArray: true,
-    description: 'What the key may do.',
-    example: ['sync:read', 'sync:write'],
-  })
-  scopes: Scope[];
-
-  @ApiProperty({
-    format: 'date-time',
-    description: 'When the key was created.',
-    example: '2025-01-15T09:00:00.000Z',
-  })
+  @Datetime({ description: 'Created at.', example: '2025-01-15T09:00:00.000Z' })
   createdAt: string;
 
-  @ApiProperty({
-    type: String,
-    format: 'date-time',
+  @Datetime({
     nullable: true,
-    description: 'When the key stops working; null: never.',
+    description: 'When the key expires; null: never.',
     example: '2030-01-01T00:00:00.000Z',
   })
   expiresAt: string | null;
 
-  @ApiProperty({
-    type: String,
-    format: 'date-time',
+  @Datetime({
     nullable: true,
-    description: 'The last use, to the minute; null: not used so far.',
+    description: 'Last used at, to the minute; null: never used.',
     example: '2025-12-01T10:00:00.000Z',
   })
   lastUsedAt: string | null;
 
-  @ApiProperty({
-    type: String,
-    format: 'date-time',
+  @Datetime({
     nullable: true,
-    description: 'When the key was revoked, or will be after its rotation; null: it is not.',
+    description: 'When the key was revoked, or when the overlap of its rotation ends; null: not revoked.',
     example: null,
   })
   revokedAt: string | null;
 
   static of(key: ApiKey): ApiKeyBody {
+    const { id, name, prefix, scopes } = key;
     return {
-      id: key.id,
+      ...{ id, name, prefix, scopes },
       developerId: key.developer.developerId,
-      name: key.name,
       clientId: key.client?.id ?? null,
-      prefix: key.prefix,
-      scopes: key.scopes,
       createdAt: key.createdAt.toISOString(),
       expiresAt: key.expiresAt?.toISOString() ?? null,
       lastUsedAt: key.lastUsedAt?.toISOString() ?? null,
@@ -176,7 +114,7 @@ export class ApiKeyBody {
 }
 
 export class CreatedApiKeyBody extends ApiKeyBody {
-  @ApiProperty({
+  @Text(47, {
     description: 'The key itself, shown only now.',
     example: 'tdm_4fQz91xBexampleexampleexampleexampleexample',
   })
@@ -184,6 +122,6 @@ export class CreatedApiKeyBody extends ApiKeyBody {
 }
 
 export class ApiKeyPageBody extends PageBody {
-  @ApiProperty({ type: ApiKeyBody, isArray: true, description: 'The keys of this page.' })
+  @ListOf(ApiKeyBody, 'The keys of this page.')
   data: ApiKeyBody[];
 }

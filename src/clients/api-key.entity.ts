@@ -1,12 +1,15 @@
 import { Column, Entity, Index, ManyToOne, JoinColumn, PrimaryColumn } from 'typeorm';
-import { ApiClient } from './api-client.entity.js';
 import type { Scope } from '../access/scopes.js';
 import { Developer } from '../developers/developer.entity.js';
+import { ApiClient } from './api-client.entity.js';
 
-/** SQL. A key that was rotated is not revoked before its overlap ends. */
-export const IS_NOT_REVOKED = '(revoked_at IS NULL OR revoked_at > clock_timestamp())';
+/** SQL: a column that says when something ends is null or in the future, by the clock of the database. */
+export const isInFuture = (column: string) => `(${column} IS NULL OR ${column} > clock_timestamp())`;
 
-/** A long-lived credential. The key itself is shown once and never stored. */
+/** SQL: a rotated key is revoked at the end of its overlap, so `revoked_at` may be in the future. */
+export const IS_NOT_REVOKED = isInFuture('revoked_at');
+
+/** API key: a long-lived bearer credential. The key itself is shown once and never stored. */
 @Entity('api_keys')
 export class ApiKey {
   /** UUIDv7. */
@@ -18,7 +21,7 @@ export class ApiKey {
   @Index('api_keys_user_id')
   developer: Developer;
 
-  /** The application that the key belongs to; null: to none. */
+  /** The application that uses the key; null: none. */
   @ManyToOne(() => ApiClient, { nullable: true, onDelete: 'CASCADE' })
   @JoinColumn({ name: 'client_id', foreignKeyConstraintName: 'api_keys_client' })
   @Index('api_keys_client_id')
@@ -29,7 +32,7 @@ export class ApiKey {
   @Column('bytea')
   hash: Buffer;
 
-  /** First characters of the key, to recognise it by. */
+  /** First characters of the key, by which people recognise it. */
   @Column('varchar', { length: 12 })
   prefix: string;
 

@@ -5,6 +5,7 @@ import { AdminKey } from './admin-key.js';
 import { ApiClient } from './api-client.entity.js';
 import { ApiClientsController } from './api-clients.controller.js';
 import { ApiClientsService } from './api-clients.service.js';
+import { ApiKeyAuthenticator } from './api-key-authenticator.js';
 import { ApiKey } from './api-key.entity.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeysService } from './api-keys.service.js';
@@ -13,7 +14,7 @@ import { ApiKeysService } from './api-keys.service.js';
 @Module({
   imports: [TypeOrmModule.forFeature([ApiClient, ApiKey]), DevelopersModule],
   controllers: [ApiClientsController, ApiKeysController],
-  providers: [AdminKey, ApiClientsService, ApiKeysService],
-  exports: [ApiClientsService, ApiKeysService],
+  providers: [AdminKey, ApiClientsService, ApiKeysService, ApiKeyAuthenticator],
+  exports: [ApiClientsService, ApiKeyAuthenticator],
 })
 export class ClientsModule {}

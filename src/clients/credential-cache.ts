@@ -1,15 +1,14 @@
 import { LRUCache } from 'lru-cache';
 
-/** How long something may be used after another process has changed it, in ms. The promise is 5 s. */
+/** Time to live of an entry, in ms. Documented: a change counts within 5 s in other processes. */
 const MAX_AGE = 4_000;
 
-/** What lru-cache says when it gives up a load. */
+/** Messages of the errors with which lru-cache aborts a load. */
 const ABORTED = /^(deleted|evicted|replaced)$/;
 
 /**
- * What nearly every request needs of the database to know its caller, so that it costs no query of its own. Whoever
- * changes such a row calls `forget` once the change is committed: then it counts at once here, and within 5 s in other
- * processes.
+ * Read-through cache of rows that nearly every request needs for authentication. Code that changes such a row
+ * calls `forget` after the commit: the change counts at once in this process, within 5 s in others.
  */
 export class CredentialCache<Value extends object> {
   private readonly found: LRUCache<string, Value>;
@@ -30,7 +29,7 @@ export class CredentialCache<Value extends object> {
     try {
       return await this.found.fetch(name);
     } catch (error) {
-      // `forget` deletes the entry, a full cache evicts it; both abort a load, which may have read an old row.
+      // Aborted by `forget` or by eviction: the load may have read an old row.
       if (!ABORTED.test((error as Error).message)) throw error;
       return await this.load(name);
     }

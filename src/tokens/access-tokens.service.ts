@@ -2,36 +2,19 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { isUUID } from 'class-validator';
 import { errors, jwtVerify, type JWTPayload } from 'jose';
-import { createPublicKey } from 'node:crypto';
 import { LessThan, Repository } from 'typeorm';
-import { config } from '../config.js';
-import { ApiClientsService } from '../clients/api-clients.service.js';
-import { audience } from './audience.js';
 import { Caller } from '../access/caller.js';
+import { ApiClientsService } from '../clients/api-clients.service.js';
 import { CredentialCache } from '../clients/credential-cache.js';
+import { ACCESS_TOKEN_ALGORITHM, type AccessTokenClaims, isAccessToken } from './access-token.js';
 import { GrantsService } from './grants.service.js';
 import { RevokedToken } from './revoked-token.entity.js';
-import { ServerKeysService } from './server-keys.service.js';
+import { SigningKeysService } from './signing-keys.service.js';
 
-/** What an access token says (RFC 9068), as far as anybody here asks, and as long as nobody has looked at it. */
-export interface AccessTokenClaims {
-  iss?: unknown;
-  aud?: unknown;
-  sub?: unknown;
-  exp?: unknown;
-  jti?: unknown;
-  /** Space-separated (RFC 8693); some issuers send a list. */
-  scope?: unknown;
-  /** Of the built-in authorization server, as the next one. */
-  client_id?: unknown;
-  /** Id of the grant; a token of client credentials has none. */
-  grant?: unknown;
-}
+/** Clock skew: a revoked token is remembered so long after its expiry, in ms. */
+const MAX_CLOCK_SKEW = 86_400_000;
 
-/** For how long after its end a revoked token is remembered, in ms: a process whose clock is behind still takes it for one. */
-const KEPT = 86_400_000;
-
-/** Access tokens of the built-in authorization server: whom they stand for, and their end before their time. */
+/** Access tokens of the built-in authorization server: verification, caller, revocation. */
 @Injectable()
 export class AccessTokensService {
   private readonly revocations = new CredentialCache(async (id) => ({
@@ -41,26 +24,23 @@ export class AccessTokensService {
   constructor(
     private readonly clients: ApiClientsService,
     private readonly grants: GrantsService,
-    private readonly serverKeys: ServerKeysService,
+    private readonly signingKeys: SigningKeysService,
     @InjectRepository(RevokedToken) private readonly revoked: Repository<RevokedToken>,
   ) {}
 
-  /** What a token says, if it is one of this server's access tokens and not over. */
+  /**
+   * @returns the claims; undefined for a token that is not an access token of this server, or has expired
+   */
   async verify(token: string): Promise<JWTPayload | undefined> {
     const findKey = async ({ kid }: { kid?: string }) => {
-      const key = await this.serverKeys.findPublicKey(kid);
+      const key = await this.signingKeys.findPublicKey(kid);
       if (key === undefined) throw new errors.JWKSNoMatchingKey();
-      return createPublicKey(key);
+      return key;
     };
     try {
-      const { payload } = await jwtVerify(token, findKey, {
-        algorithms: ['ES256'],
-        typ: 'at+jwt',
-        issuer: config.PUBLIC_URL,
-        audience: audience(),
-        requiredClaims: ['exp'],
-      });
-      return payload;
+      const algorithms = [ACCESS_TOKEN_ALGORITHM];
+      const { protectedHeader, payload } = await jwtVerify(token, findKey, { algorithms });
+      return isAccessToken(protectedHeader, payload) ? payload : undefined;
     } catch (error) {
       if (error instanceof errors.JOSEError) return undefined;
       throw error;
@@ -68,13 +48,14 @@ export class AccessTokensService {
   }
 
   /**
-   * The caller that a token with a good signature stands for, if it does: what it says counts only as far as its client and
-   * its grant still do, as they were at most 5 s ago.
+   * The caller of a verified token. Its scopes are those that its client and its grant still have, as they
+   * were at most 5 s ago.
+   *
+   * @returns undefined when the client or the grant is gone, or the token is revoked
    */
   async findCaller(claims: AccessTokenClaims): Promise<Caller | undefined> {
-    const { sub, exp, client_id, scope = '', grant: grantId } = claims;
-    if (typeof exp !== 'number' || typeof scope !== 'string' || typeof client_id !== 'string')
-      return undefined;
+    const { sub, client_id, scope = '', grant: grantId } = claims;
+    if (typeof scope !== 'string' || typeof client_id !== 'string') return undefined;
     if (!isUUID(client_id, 'loose')) return undefined;
     const client = await this.clients.find(client_id);
     if (!client) return undefined;
@@ -93,12 +74,17 @@ export class AccessTokensService {
     );
   }
 
-  /** Ends a token that was verified: at once in this process, within 5 s in all others. Its grant, if it has one, ends too. */
+  /**
+   * Revokes a verified token, and its grant if it has one: at once in this process, within 5 s in all
+   * others.
+   *
+   * @param claims as `verify` returns them
+   */
   async revoke({ grant: grantId, jti, exp }: JWTPayload): Promise<void> {
     if (grantId !== undefined) return this.grants.remove(String(grantId));
     await this.revoked.upsert({ id: jti!, expiresAt: new Date(exp! * 1_000) }, ['id']);
     this.revocations.forget(jti!);
-    await this.revoked.delete({ expiresAt: LessThan(new Date(Date.now() - KEPT)) });
+    await this.revoked.delete({ expiresAt: LessThan(new Date(Date.now() - MAX_CLOCK_SKEW)) });
   }
 
   private async isRevoked({ jti }: AccessTokenClaims): Promise<boolean> {

@@ -1,14 +1,14 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
-import { ApiClient } from '../clients/api-client.entity.js';
 import type { Scope } from '../access/scopes.js';
+import { ApiClient } from '../clients/api-client.entity.js';
 import { Developer } from '../developers/developer.entity.js';
 
-/** What a developer lets a client do. Tokens work only as long as their grant is there. */
+/** Scopes that a developer has granted to a client. Its tokens end with it. */
 @Entity('grants')
 @Index('grants_of_developer', ['developer', 'client'])
 @Index('grants_of_client', ['client'])
 export class Grant {
-  /** Made by the authorization server. */
+  /** From the authorization server. */
   @PrimaryColumn('varchar', { length: 64 })
   id: string;
 
@@ -23,7 +23,7 @@ export class Grant {
   @Column('varchar', { length: 32, array: true })
   scopes: Scope[];
 
-  /** The authorization server's own view of it. */
+  /** The grant as the authorization server stores it. */
   @Column('json')
   payload: object;
 

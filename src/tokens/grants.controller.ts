@@ -1,10 +1,9 @@
-import { Controller, Delete, Get, HttpCode, Param, Query } from '@nestjs/common';
-import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import { invalidRequest, notFound } from '../http/api-error.js';
-import { ApiErrors } from '../api/errors.decorator.js';
-import { ParseText } from '../api/params.js';
-import { Access, CurrentCaller } from '../access/access.decorator.js';
+import { Controller, Delete, Get, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
+import { Endpoint, TextParam } from '../access/endpoint.decorator.js';
+import { invalidRequest, notFound } from '../http/api-error.js';
 import { GrantPageBody, GrantsQuery } from './grant.dto.js';
 import { GrantsService } from './grants.service.js';
 
@@ -14,33 +13,33 @@ export class GrantsController {
   constructor(private readonly grants: GrantsService) {}
 
   @Get()
-  @Access('sync:read')
-  @ApiOperation({
+  @Endpoint('sync:read', {
     summary: 'List grants',
-    description: 'What a developer lets applications do, oldest first. Applications cannot see it.',
+    description:
+      'Access that developers have given to applications: your own grants; for admins those of all ' +
+      'developers. Oldest first. Applications cannot list them.',
+    returns: [200, 'One page of grants.', GrantPageBody],
+    errors: [invalidRequest('limit must be at most 100')],
   })
-  @ApiOkResponse({ type: GrantPageBody, description: 'One page of grants.' })
-  @ApiErrors(invalidRequest('limit must be at most 100'))
   list(@CurrentCaller() caller: Caller, @Query() query: GrantsQuery): Promise<GrantPageBody> {
     return this.grants.list(caller, query);
   }
 
   @Delete(':id')
-  @HttpCode(204)
-  @Access('sync:write')
-  @ApiOperation({
+  @Endpoint('sync:write', {
     summary: 'Withdraw a grant',
     description:
-      'The tokens of the application stop working: at once in the process that answers, and within 5 seconds in all ' +
-      'others.',
+      'Ends all tokens of the grant: at once in the process that answers, within 5 seconds in all others.',
+    returns: [204, 'Withdrawn.'],
+    errors: [
+      invalidRequest('The name in the URL must have 1 to 255 characters.'),
+      notFound('There is no grant nL8VSVVsSaMKDZhdkb1Ny4ukFJ-i2XcVmbhyWAbJ5jB.'),
+    ],
   })
-  @ApiParam({ name: 'id', description: 'The `id` of the grant.' })
-  @ApiNoContentResponse({ description: 'Withdrawn.' })
-  @ApiErrors(
-    invalidRequest('The name in the URL must have 1 to 255 characters.'),
-    notFound('There is no grant nL8VSVVsSaMKDZhdkb1Ny4ukFJ-i2XcVmbhyWAbJ5jB.'),
-  )
-  withdraw(@CurrentCaller() caller: Caller, @Param('id', ParseText) id: string): Promise<void> {
+  withdraw(
+    @CurrentCaller() caller: Caller,
+    @TextParam('id', 'The `id` of the grant.') id: string,
+  ): Promise<void> {
     return this.grants.withdraw(caller, id);
   }
 }

@@ -1,26 +1,29 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { LessThan, Repository } from 'typeorm';
-import { notFound } from '../http/api-error.js';
 import type { Caller } from '../access/caller.js';
 import { CredentialCache } from '../clients/credential-cache.js';
+import { notFound } from '../http/api-error.js';
 import { GrantBody, type GrantPageBody, type GrantsQuery } from './grant.dto.js';
 import { Grant } from './grant.entity.js';
 
-/** What developers let applications do. Written with `save` and `remove`, so that subscribers hear of it. */
+/** Expired grants removed per call. */
+const BATCH = 100;
+
+/** Grants of developers to applications. The only writer; uses `save` and `remove`, which subscribers see. */
 @Injectable()
 export class GrantsService {
-  private readonly inUse = new CredentialCache<Grant>((id) => this.load(id));
+  private readonly cache = new CredentialCache<Grant>((id) => this.load(id));
 
   constructor(@InjectRepository(Grant) private readonly grants: Repository<Grant>) {}
 
-  /** The grant with this id, unless it has expired, as it was at most 5 s ago. */
+  /** The grant with this id, unless expired, as it was at most 5 s ago. */
   async find(id: string): Promise<Grant | undefined> {
-    const grant = await this.inUse.get(id);
+    const grant = await this.cache.get(id);
     return grant && grant.expiresAt.getTime() > Date.now() ? grant : undefined;
   }
 
-  /** As it is now. */
+  /** The grant with this id, expired or not, from the database. */
   async load(id: string): Promise<Grant | undefined> {
     const grant = await this.grants.findOne({ relations: { developer: true, client: true }, where: { id } });
     return grant ?? undefined;
@@ -32,19 +35,19 @@ export class GrantsService {
     clientId: string,
   ): Promise<void> {
     await this.grants.save(this.grants.create({ ...grant, developer: { userId }, client: { id: clientId } }));
-    this.inUse.forget(grant.id);
+    this.cache.forget(grant.id);
   }
 
-  /** Ends it, and with it all its codes and tokens. */
+  /** Removes a grant, and with it its codes and tokens. */
   async remove(id: string): Promise<void> {
     const grant = await this.load(id);
     if (grant) await this.grants.remove(grant);
-    this.inUse.forget(id);
+    this.cache.forget(id);
   }
 
-  /** A few at a time. */
+  /** Removes a batch of expired grants. */
   async removeExpired(): Promise<void> {
-    const expired = await this.grants.find({ where: { expiresAt: LessThan(new Date()) }, take: 100 });
+    const expired = await this.grants.find({ where: { expiresAt: LessThan(new Date()) }, take: BATCH });
     await this.grants.remove(expired);
   }
 
@@ -63,11 +66,10 @@ export class GrantsService {
     return { total, page, limit, data: grants.map((grant) => GrantBody.of(grant)) };
   }
 
-  /** @throws ApiError 403, 404 */
+  /** @throws ApiError 403, 404; 404 also for grants of other developers, so that ids cannot be probed */
   async withdraw(caller: Caller, id: string): Promise<void> {
     caller.assertNotApplication();
     const grant = await this.load(id);
-    // Another developer's is as good as none: ids say nothing to those who guess.
     if (!grant || !(caller.isAdmin || grant.developer.userId === caller.developer?.userId))
       throw notFound(`There is no grant ${id}.`);
     await this.remove(id);

@@ -6,14 +6,14 @@ import { Grant } from './grant.entity.js';
 import { GrantsController } from './grants.controller.js';
 import { GrantsService } from './grants.service.js';
 import { RevokedToken } from './revoked-token.entity.js';
-import { ServerKeysService } from './server-keys.service.js';
 import { SigningKeysController } from './signing-keys.controller.js';
+import { SigningKeysService } from './signing-keys.service.js';
 
-/** What the server signs: access tokens, the grants behind them, and its signing keys. */
+/** Access tokens of the built-in authorization server, their grants, and the signing keys. */
 @Module({
   imports: [TypeOrmModule.forFeature([Grant, RevokedToken]), ClientsModule],
   controllers: [GrantsController, SigningKeysController],
-  providers: [AccessTokensService, GrantsService, ServerKeysService],
-  exports: [AccessTokensService, GrantsService, ServerKeysService],
+  providers: [AccessTokensService, GrantsService, SigningKeysService],
+  exports: [AccessTokensService, GrantsService, SigningKeysService],
 })
 export class TokensModule {}
