@@ -14,7 +14,7 @@ interface EndpointOptions {
   /** Status, description and body of the answer. */
   returns: [status: number, description: string, type?: Type];
   /** More about the answer: headers, examples, a schema in place of a type. */
-  answer?: Pick<ApiResponseNoStatusOptions, 'headers'> & object;
+  answer?: ApiResponseNoStatusOptions;
   /** Errors besides 401, 403, 500 and 503, and 413 and 415 of a route with a body. */
   errors?: (ApiError | number)[];
 }
@@ -38,8 +38,8 @@ export const Endpoint = (
   }) as MethodDecorator);
 };
 
-/** A parameter in the path, documented. @param pipe checks it; undefined: the route does */
-const documentedParam = (
+/** A parameter in the path, documented. @param pipe check; undefined: the route checks it */
+export const PathParam = (
   name: string,
   schema: object,
   pipe?: typeof ParseUuid | typeof ParseText,
@@ -53,12 +53,12 @@ const documentedParam = (
 
 /** A UUID in the path, checked and documented. */
 export const IdParam = (description: string, name = 'id') =>
-  documentedParam(name, { format: 'uuid', description }, ParseUuid);
+  PathParam(name, { format: 'uuid', description }, ParseUuid);
 
 /** A name of 1 to 255 characters in the path, checked and documented. */
 export const TextParam = (name: string, description: string, example?: string) =>
-  documentedParam(name, { description, ...(example !== undefined && { example }) }, ParseText);
+  PathParam(name, { description, ...(example !== undefined && { example }) }, ParseText);
 
-/** A positive integer in the path, documented. The route gets the text, so that it can answer 404, not 400. */
+/** A positive integer in the path, documented. The route gets the text, and answers 404 to any other one. */
 export const NumberParam = (name: string, description: string, example: number) =>
-  documentedParam(name, { schema: { type: 'integer', minimum: 1, example }, description });
+  PathParam(name, { schema: { type: 'integer', minimum: 1, example }, description });

@@ -42,7 +42,7 @@ export interface FieldOptions extends Pick<
 /** For `PartialType`: a field may be left out, but null is refused unless the field is nullable. */
 export const OPTIONAL = { skipNullProperties: false };
 
-/** A field of any other kind. @param rules class-validator decorators; none for a field of answers */
+/** A field of any other kind. @param rules class-validator decorators; none for a response field */
 export function Field(
   schema: object,
   rules: PropertyDecorator[],
@@ -120,13 +120,13 @@ export const Assets = (maxItems: number, pattern: RegExp, options: FieldOptions)
 export const JsonField = (options: FieldOptions, maxBytes?: number) =>
   Field({ type: 'object', additionalProperties: true }, [IsJsonObject(maxBytes)], options);
 
-/** Of an answer: an absolute URL. */
+/** Response field: an absolute URL. */
 export const Url = (options: FieldOptions) => Field({ type: String, format: 'uri' }, [], options);
 
-/** Of an answer: another body. */
+/** Response field: another body. */
 export const Nested = (type: Type, options: FieldOptions) => Field({ type }, [], options);
 
-/** Of an answer: a list of other bodies. */
+/** Response field: a list of other bodies. */
 export const ListOf = (type: Type, description: string) => ApiProperty({ type, isArray: true, description });
 
 const LIST = [IsArray(), ArrayUnique()];

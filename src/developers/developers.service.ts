@@ -45,7 +45,7 @@ export class DevelopersService {
    * Creates the developer if unknown. Idempotent: of two processes that do so at once, one inserts and both
    * find the row.
    *
-   * Deadlock: never call it inside a transaction. It needs a connection, and the embedded database has only one.
+   * Deadlock: never call it inside a transaction. It needs a second connection, and PGlite has only one.
    */
   async findOrCreate(developerId: string): Promise<DeveloperIdentity> {
     const found = await this.find(developerId);

@@ -58,7 +58,7 @@ export class FeedClock {
    * Runs a transaction as the only writer of this developer's library. It takes the lock first, so two
    * writers of one library cannot deadlock.
    *
-   * Deadlock: never call it inside a transaction. It needs a connection, and the embedded database has only one.
+   * Deadlock: never call it inside a transaction. It needs a second connection, and PGlite has only one.
    */
   withFeedLock<T>(userId: number, work: (manager: EntityManager) => Promise<T>): Promise<T> {
     // NO KEY: the lock of an UPDATE that changes no key, so the tick needs no stronger one.
