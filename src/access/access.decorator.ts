@@ -7,15 +7,15 @@ import type { Scope } from './scopes.js';
 
 export const ACCESS = 'access';
 
-/** Who may call a route: the holder of a scope, or anybody. */
+/** Access rule of a route: a required scope, or none. */
 export type AccessRule = Scope | 'public';
 
-/** States the scope that a route needs: for the guard and for its documentation in one place. */
+/** Required scope of a route, for the guard and for OpenAPI. */
 export const Access = (scope: Scope) =>
   applyDecorators(
     SetMetadata<string, AccessRule>(ACCESS, scope),
     ApiBearerAuth('bearer'),
-    // Administration is never granted to applications.
+    // Applications never get sync:admin.
     ...(scope === 'sync:admin' ? [] : [ApiOAuth2([scope], 'oauth2')]),
     ApiErrorExamples(
       new ApiError(401, 'authentication_required', 'Authentication required'),

@@ -1,7 +1,7 @@
 import { forbidden } from '../http/api-error.js';
 import type { Scope } from './scopes.js';
 
-/** A developer under both names: `userId` (integer) in the feed, `developerId` (string) in the records API. */
+/** A developer by both names: `userId` (integer) in the feed, `developerId` (string) in the records API. */
 export interface DeveloperIdentity {
   readonly userId: number;
   readonly developerId: string;

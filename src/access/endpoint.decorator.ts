@@ -1,5 +1,6 @@
 import { applyDecorators, HttpCode, Param, type Type } from '@nestjs/common';
 import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { ApiOperation, ApiParam, ApiResponse, type ApiResponseNoStatusOptions } from '@nestjs/swagger';
 import { ApiErrors } from '../api/errors.decorator.js';
 import { ParseText, ParseUuid } from '../api/params.js';
@@ -12,9 +13,9 @@ interface EndpointOptions {
   description?: string;
   /** Status, description and body of the answer. */
   returns: [status: number, description: string, type?: Type];
-  /** Headers and examples of the answer. */
-  answer?: Pick<ApiResponseNoStatusOptions, 'headers'> & object;
-  /** Besides 401, 403, 500 and 503, and 413 and 415 of a route with a body. */
+  /** More about the answer: headers, examples, a schema in place of a type. */
+  answer?: ApiResponseNoStatusOptions;
+  /** Errors besides 401, 403, 500 and 503, and 413 and 415 of a route with a body. */
   errors?: (ApiError | number)[];
 }
 
@@ -26,8 +27,7 @@ export const Endpoint = (
   const [status, meaning, type] = returns;
   return applyDecorators(Access(scope), ((target: object, key: string, descriptor: PropertyDescriptor) => {
     const parameters: object = Reflect.getMetadata(ROUTE_ARGS_METADATA, target.constructor, key) ?? {};
-    // RouteParamtypes.BODY
-    const hasBody = Object.keys(parameters).some((name) => name.startsWith('3:'));
+    const hasBody = Object.keys(parameters).some((name) => name.startsWith(`${RouteParamtypes.BODY}:`));
     for (const decorate of [
       HttpCode(status),
       ApiOperation({ summary, description }),
@@ -38,13 +38,14 @@ export const Endpoint = (
   }) as MethodDecorator);
 };
 
-const documentedParam = (
-  pipe: typeof ParseUuid | typeof ParseText,
+/** A parameter in the path, documented. @param pipe check; undefined: the route checks it */
+export const PathParam = (
   name: string,
   schema: object,
+  pipe?: typeof ParseUuid | typeof ParseText,
 ): ParameterDecorator => {
   return (target, key, index) => {
-    Param(name, pipe)(target, key, index);
+    Param(name, ...(pipe ? [pipe] : []))(target, key, index);
     const descriptor = Object.getOwnPropertyDescriptor(target, key!)!;
     ApiParam({ name, ...schema })(target, key!, descriptor);
   };
@@ -52,8 +53,12 @@ const documentedParam = (
 
 /** A UUID in the path, checked and documented. */
 export const IdParam = (description: string, name = 'id') =>
-  documentedParam(ParseUuid, name, { format: 'uuid', description });
+  PathParam(name, { format: 'uuid', description }, ParseUuid);
 
 /** A name of 1 to 255 characters in the path, checked and documented. */
 export const TextParam = (name: string, description: string, example?: string) =>
-  documentedParam(ParseText, name, { description, ...(example !== undefined && { example }) });
+  PathParam(name, { description, ...(example !== undefined && { example }) }, ParseText);
+
+/** A positive integer in the path, documented. The route gets the text, and answers 404 to any other one. */
+export const NumberParam = (name: string, description: string, example: number) =>
+  PathParam(name, { schema: { type: 'integer', minimum: 1, example }, description });

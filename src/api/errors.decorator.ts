@@ -6,26 +6,24 @@ import { toApiError } from '../http/api-error.filter.js';
 const DESCRIPTIONS: Record<number, string> = {
   400: 'Malformed, missing or unknown parameters or fields, each of them named.',
   401: 'Missing, malformed, expired or revoked API key or token.',
-  403: 'Valid authentication, but without the scope that this needs, or for another developer.',
-  404: 'There is no such thing.',
-  409:
-    'What is there stands against it: the combination of developerId, resourceType and resourceKey exists already, an API key ' +
-    'has ended, a client has all the webhooks that it may have.',
-  412: 'The record has changed: it is no longer the version that If-Match names.',
+  403: 'Valid authentication, but without the required scope, or for another developer.',
+  404: 'The resource does not exist.',
+  409: 'The request conflicts with the current state of the resource.',
+  412: 'The record has changed since the version in If-Match.',
   413: 'The body is larger than BODY_LIMIT (1 MiB unless configured).',
   415: 'The body is not application/json.',
   422: 'A required parameter is missing.',
   500: 'Unexpected server-side issue.',
-  503: 'The database cannot be reached just now. Try again after Retry-After seconds.',
+  503: 'The database cannot be reached. Try again after Retry-After seconds.',
 };
 
 const HEADERS: Record<number, Record<string, string>> = {
-  401: { 'WWW-Authenticate': 'What is expected (RFC 6750).' },
-  403: { 'WWW-Authenticate': 'The scope that is missing, if it is that (RFC 6750).' },
+  401: { 'WWW-Authenticate': 'Authentication that is expected (RFC 6750).' },
+  403: { 'WWW-Authenticate': 'Scope that is required, if that is the reason (RFC 6750).' },
   503: { 'Retry-After': 'Seconds to wait.' },
 };
 
-/** Headers of an answer, all of them text, by name and meaning. */
+/** OpenAPI headers of an answer. @param headers description by name */
 export const documentHeaders = (headers: Record<string, string>) =>
   Object.fromEntries(
     Object.entries(headers).map(([name, description]) => [
@@ -35,29 +33,30 @@ export const documentHeaders = (headers: Record<string, string>) =>
   );
 
 /**
- * Documents errors of a route: each by the very error that is thrown, or, for what the framework says by itself, by
- * its status. Several errors of one status become several examples.
+ * Documents errors of a route. Several errors of one status become several examples.
+ *
+ * @param errors the objects that are thrown; a status for an error of the framework
  */
 export const ApiErrorExamples = (...errors: (ApiError | number)[]) => {
   const examples: Record<number, Record<string, ApiResponseExamples>> = {};
   for (const given of errors) {
     const error = typeof given === 'number' ? toApiError({ statusCode: given }) : given;
-    const ofStatus = (examples[error.getStatus()] ??= {});
-    ofStatus[error.code] = { summary: error.details ?? error.message, value: error.getResponse() };
+    const examplesOfStatus = (examples[error.getStatus()] ??= {});
+    examplesOfStatus[error.code] = { summary: error.details ?? error.message, value: error.getResponse() };
   }
   return applyDecorators(
-    ...Object.entries(examples).map(([status, ofStatus]) =>
+    ...Object.entries(examples).map(([status, examplesOfStatus]) =>
       ApiResponse({
         status: Number(status),
         type: ErrorBody,
         description: DESCRIPTIONS[Number(status)],
         headers: documentHeaders(HEADERS[Number(status)] ?? {}),
-        examples: ofStatus,
+        examples: examplesOfStatus,
       }),
     ),
   );
 };
 
-/** The same for all errors of a route but 401 and 403, which `@Access` knows; 500 and 503 can come from every one. */
+/** Documents all errors of a route except 401 and 403 (see `@Access`). Every route can answer 500 and 503. */
 export const ApiErrors = (...errors: (ApiError | number)[]) =>
   ApiErrorExamples(...errors, 500, serviceUnavailable('The database cannot be reached.'));

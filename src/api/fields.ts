@@ -18,9 +18,14 @@ import { IsDatetime, IsJsonObject, IsText } from './rules.js';
 import { ParseInteger } from './validation.pipe.js';
 
 /*
- * Fields of bodies and queries, each stated once: for the OpenAPI document and for class-validator. DTOs that share
- * fields use Nest's mapped types (PickType, PartialType, IntersectionType). Defaults go into services or `??`, not
- * into initialisers of a class that PartialType takes: those are inherited, and a PATCH would reset the field.
+ * Fields of bodies and queries. One decorator states a field for OpenAPI and for class-validator.
+ *
+ * DTOs that share fields use Nest's mapped types (PickType, PartialType, IntersectionType).
+ *
+ * Danger: mapped types inherit initialisers. A default in a class that PartialType takes would reset the
+ * field in every PATCH, so defaults belong in services.
+ *
+ * Optional query parameters have no `example`: the page at /docs would send it as a filter.
  */
 
 /** Options of every kind of field. `optional` lets undefined pass, `nullable` lets null pass. */
@@ -37,7 +42,7 @@ export interface FieldOptions extends Pick<
 /** For `PartialType`: a field may be left out, but null is refused unless the field is nullable. */
 export const OPTIONAL = { skipNullProperties: false };
 
-/** A field of any other kind. @param rules class-validator decorators */
+/** A field of any other kind. @param rules class-validator decorators; none for a response field */
 export function Field(
   schema: object,
   rules: PropertyDecorator[],
@@ -63,10 +68,15 @@ export const Datetime = (options: FieldOptions) =>
 
 export const Flag = (options: FieldOptions) => Field({ type: Boolean }, [IsBoolean()], options);
 
+/** @param maximum Infinity: none */
 export const Integer = (minimum: number, maximum: number, options: FieldOptions) =>
-  Field({ type: 'integer', minimum, maximum }, [IsInt(), Min(minimum), Max(maximum)], options);
+  Field(
+    { type: 'integer', minimum, ...(maximum < Infinity && { maximum }) },
+    [IsInt(), Min(minimum), Max(maximum)],
+    options,
+  );
 
-/** A query parameter: decimal digits from 1 to `maximum`; `1e2`, `+1`, `1.0` and repeated ones are refused. */
+/** A query parameter: decimal digits, 1 to `maximum`. Refuses `1e2`, `+1`, `1.0` and repeated parameters. */
 export const QueryInteger = (maximum: number, options: FieldOptions) =>
   Field(
     { type: 'integer', minimum: 1, ...(maximum < Number.MAX_SAFE_INTEGER && { maximum }) },
@@ -110,9 +120,17 @@ export const Assets = (maxItems: number, pattern: RegExp, options: FieldOptions)
 export const JsonField = (options: FieldOptions, maxBytes?: number) =>
   Field({ type: 'object', additionalProperties: true }, [IsJsonObject(maxBytes)], options);
 
-/** Of an answer: a list of other bodies. */
+/** Response field: an absolute URL. */
+export const Url = (options: FieldOptions) => Field({ type: String, format: 'uri' }, [], options);
+
+/** Response field: another body. */
+export const Nested = (type: Type, options: FieldOptions) => Field({ type }, [], options);
+
+/** Response field: a list of other bodies. */
 export const ListOf = (type: Type, description: string) => ApiProperty({ type, isArray: true, description });
 
 const LIST = [IsArray(), ArrayUnique()];
-const ID_EXAMPLE = '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d';
 const ASSETS_MESSAGE = '$property must be a list of asset types, such as routes';
+
+/** A UUID for examples. */
+export const ID_EXAMPLE = '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d';

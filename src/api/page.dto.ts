@@ -1,5 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
-import { QueryInteger } from './fields.js';
+import { Integer, QueryInteger } from './fields.js';
 
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 100;
@@ -16,19 +15,19 @@ export class PageQuery {
   @QueryInteger(Number.MAX_SAFE_INTEGER, {
     optional: true,
     default: 1,
-    description: 'The page to return. A page past the end is empty.',
+    description: 'Number of the page to return. A page after the last one is empty.',
   })
   page: number = 1;
 }
 
 /** Envelope of every paginated list; subclasses add `data`. */
 export class PageBody {
-  @ApiProperty({ type: 'integer', example: 150, description: 'Number of results on all pages together.' })
+  @Integer(0, Infinity, { description: 'Total number of results on all pages.', example: 150 })
   total: number;
 
-  @ApiProperty({ type: 'integer', example: 1, description: 'Number of this page.' })
+  @Integer(1, Infinity, { description: 'Number of this page.', example: 1 })
   page: number;
 
-  @ApiProperty({ type: 'integer', example: 50, description: 'Maximum number of results per page.' })
+  @Integer(1, MAX_PAGE_SIZE, { description: 'Maximum number of results per page.', example: 50 })
   limit: number;
 }

@@ -5,7 +5,7 @@ import { isText } from './rules.js';
 
 export const INVALID_ID = invalidRequest('The id in the URL must be a UUID.');
 
-/** A path parameter that is a UUID of any version, as lower case. @throws ApiError 400 */
+/** A UUID of any version in the path, made lower case. @throws ApiError 400 */
 @Injectable()
 export class ParseUuid implements PipeTransform<string, string> {
   transform(value: string): string {
@@ -14,7 +14,7 @@ export class ParseUuid implements PipeTransform<string, string> {
   }
 }
 
-/** A path parameter that is a name of 1 to 255 characters which PostgreSQL can store. @throws ApiError 400 */
+/** A name in the path: 1 to 255 characters that PostgreSQL can store. @throws ApiError 400 */
 @Injectable()
 export class ParseText implements PipeTransform<string, string> {
   transform(value: string): string {

@@ -1,6 +1,6 @@
 import { Integer } from './fields.js';
 
-/** Seconds. A day: long enough to bring a new secret to every process of an application. */
+/** In seconds: a day, enough to deploy a new secret to every process of an application. */
 export const DEFAULT_OVERLAP = 86_400;
 
 /** Body of every rotation: of an API key, a client's secret, a webhook's secret, the signing keys. */
@@ -8,7 +8,7 @@ export class RotateDto {
   @Integer(0, 30 * 86_400, {
     optional: true,
     default: DEFAULT_OVERLAP,
-    description: 'Seconds that the old one keeps working; 0: it ends at once.',
+    description: 'How long the old one keeps working, in seconds; 0: it ends at once.',
     example: DEFAULT_OVERLAP,
   })
   overlapSeconds: number = DEFAULT_OVERLAP;

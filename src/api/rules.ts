@@ -6,25 +6,22 @@ export type JsonObject = Record<string, unknown>;
 export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A string that PostgreSQL can store, of `min` to `max` characters (code points, as PostgreSQL counts them). */
+/** A string that PostgreSQL can store. @param min characters: code points, as PostgreSQL counts them */
 export function isText(value: unknown, min: number, max: number): value is string {
   if (typeof value !== 'string' || !isStorableText(value)) return false;
-  // The first check spares huge strings the spreading into code points.
+  // A code point has at most two UTF-16 units, so a huge string is refused without spreading it.
   const length = value.length > 2 * max ? Infinity : [...value].length;
   return length >= min && length <= max;
 }
 
-export const textMessage = (name: string | undefined, min: number, max: number) =>
-  `${name} must be a string of ${min} to ${max} characters, without NUL characters`;
-
-/** See `isText`. */
 export function IsText(min: number, max: number, options?: ValidationOptions) {
   return ValidateBy(
     {
       name: 'isText',
       validator: {
         validate: (value: unknown) => isText(value, min, max),
-        defaultMessage: (args) => textMessage(args?.property, min, max),
+        defaultMessage: (args) =>
+          `${args?.property} must be a string of ${min} to ${max} characters, without NUL characters`,
       },
     },
     options,
@@ -32,8 +29,8 @@ export function IsText(min: number, max: number, options?: ValidationOptions) {
 }
 
 /**
- * A moment (RFC 3339). isISO8601 knows that February has no 30th, isRFC3339 requires an offset, and the last check
- * refuses offsets that lead out of the years of four digits, the only ones that RFC 3339 can write.
+ * A date-time of RFC 3339. isISO8601 refuses dates that do not exist, such as 30 February. isRFC3339 requires
+ * an offset. The last check refuses an offset that moves the instant out of the years 0000 to 9999.
  */
 const isDatetime = (value: unknown): boolean =>
   isISO8601(value, { strict: true, strictSeparator: true }) &&
@@ -50,11 +47,7 @@ export const IsDatetime = () =>
     },
   });
 
-/**
- * A JSON object, kept exactly as parsed.
- *
- * @param maxBytes size limit as compact UTF-8 JSON
- */
+/** A JSON object, kept exactly as parsed. @param maxBytes as compact UTF-8 JSON */
 export function IsJsonObject(maxBytes = Infinity): PropertyDecorator {
   return ValidateBy({
     name: 'isJsonObject',

@@ -8,11 +8,11 @@ import {
 import { type ApiError, invalidRequest } from '../http/api-error.js';
 import { isJsonObject, type JsonObject } from './rules.js';
 
-/** Characters of an answer that names what is wrong; a body of a megabyte can have 100,000 unknown fields. */
+/** Characters of `details`. A body of 1 MiB can have 100,000 unknown fields. */
 const MAX_DETAILS = 2_000;
 
-/** One 400 that names every offending field. */
-export function refuse(messages: string[]): ApiError {
+/** One 400 that names every invalid field. */
+function invalidFields(messages: string[]): ApiError {
   const details = messages.join('; ');
   return invalidRequest(details.length > MAX_DETAILS ? `${details.slice(0, MAX_DETAILS)} …` : details);
 }
@@ -23,18 +23,18 @@ function toValidationError(errors: ValidationError[]): ApiError {
       ? [`${error.property} is required`]
       : Object.values(error.constraints ?? { invalid: `${error.property} is invalid` }),
   );
-  return refuse(messages);
+  return invalidFields(messages);
 }
 
 const QUERY_INTEGERS = Symbol('query integers');
 
 const queryIntegersOf = (prototype: object): string[] => Reflect.getMetadata(QUERY_INTEGERS, prototype) ?? [];
 
-/** Marks a query parameter whose decimal digits become a number before validation. */
+/** Marks a query parameter: its decimal digits become a number before validation. */
 export const ParseInteger = (): PropertyDecorator => (prototype, name) =>
   Reflect.defineMetadata(QUERY_INTEGERS, [...queryIntegersOf(prototype), name], prototype);
 
-/** A DTO of a body or a query: its defaults, and the values as they were sent, integers of a query aside. */
+/** The defaults of the DTO, then the values of the request: unchanged, except for query integers. */
 function toInstance<T>(dto: Type<T>, plain: object): T {
   const instance = Object.assign(new dto() as JsonObject, plain);
   for (const name of queryIntegersOf(dto.prototype)) {
@@ -45,13 +45,15 @@ function toInstance<T>(dto: Type<T>, plain: object): T {
   return instance as T;
 }
 
-/** A DTO with a check of its own, for a hot path. Its decorators state the same rules, and name what is wrong. */
-interface SelfChecking extends Type {
-  /** @returns undefined when anything is wrong */
+/**
+ * A DTO with a fast parser for a hot path. Its decorators state the same rules and give the error messages.
+ */
+interface SelfParsing extends Type {
+  /** @returns undefined for invalid input */
   parse?: (value: object) => object | undefined;
 }
 
-/** The global pipe: a DTO class is the whole truth about a body or a query; everything else is refused by name. */
+/** The global pipe. A body or a query has exactly the fields of its DTO; the error names every other one. */
 @Injectable()
 export class RequestValidationPipe extends ValidationPipe {
   constructor() {
@@ -69,15 +71,15 @@ export class RequestValidationPipe extends ValidationPipe {
     if (metadata.type === 'body' && !isJsonObject(value)) {
       throw invalidRequest('The body must be a JSON object.');
     }
-    // Prototype pollution: inherited names (`toString`, `__proto__`) look declared to class-validator.
-    const inherited = isJsonObject(value)
-      ? Object.keys(value).filter((name) => name in Object.prototype)
-      : [];
-    if (inherited.length > 0) throw refuse(inherited.map((name) => `property ${name} should not exist`));
-    const dto = metadata.metatype as SelfChecking | undefined;
+    // Prototype pollution: class-validator takes inherited names (`toString`, `__proto__`) for declared ones.
+    const names = isJsonObject(value) ? Object.keys(value) : [];
+    const inherited = names.filter((name) => name in Object.prototype);
+    if (inherited.length > 0)
+      throw invalidFields(inherited.map((name) => `property ${name} should not exist`));
+    const dto = metadata.metatype as SelfParsing | undefined;
     return dto?.parse?.(value as object) ?? super.transform(value, metadata);
   }
 
-  /** Keeps everything: inside `data`, `constructor` and `__proto__` are names like any others. */
+  /** Keeps everything: in `data`, `constructor` and `__proto__` are ordinary names. */
   protected override stripProtoKeys(): void {}
 }

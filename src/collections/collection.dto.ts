@@ -1,32 +1,33 @@
-import { ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
+import { getSchemaPath } from '@nestjs/swagger';
+import { Field, ListOf, Nested } from '../api/fields.js';
 import { PageBody } from '../api/page.dto.js';
-import { IsOptionalField, IsText } from '../api/rules.js';
+import { IsText } from '../api/rules.js';
 import { Item, type ItemBody } from '../records/item.dto.js';
-import { CollectionBody } from '../sync-feed/sync-feed.dto.js';
+import { CollectionBody } from '../sync-feed/pinned-collection.js';
 
 export class CollectionsQuery {
-  @ApiPropertyOptional({
-    type: String,
-    description: 'Whose collections: for admins. Left out: those of the caller.',
+  @Field({ type: String }, [IsText(1, 255)], {
+    optional: true,
+    description: 'Developer whose collections are listed: for admins. Default: the own developer.',
   })
-  @IsOptionalField()
-  @IsText(1, 255)
   developerId?: string;
 }
 
 export class CollectionsBody {
-  @ApiProperty({ type: CollectionBody, isArray: true, description: 'Exactly one.' })
+  @ListOf(CollectionBody, 'Exactly one.')
   collections: CollectionBody[];
 }
 
 export class CollectionPageBody extends PageBody {
-  @ApiProperty({ type: CollectionBody, description: 'The collection whose items these are.' })
+  @Nested(CollectionBody, { description: 'The collection.' })
   collection: CollectionBody;
 
-  @ApiProperty({
-    type: 'array',
-    items: { type: 'object', additionalProperties: { $ref: getSchemaPath(Item) } },
-    description: 'Each as on its item page: one member, named after the item type. In the order of pinning.',
-  })
+  @Field(
+    { type: 'array', items: { type: 'object', additionalProperties: { $ref: getSchemaPath(Item) } } },
+    [],
+    {
+      description: 'Items of this page in the order of pinning, each as on its item page.',
+    },
+  )
   items: ItemBody[];
 }

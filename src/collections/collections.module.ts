@@ -11,7 +11,7 @@ import { FollowersService } from './followers.service.js';
 import { PinChangeSubscriber } from './pin-change.subscriber.js';
 import { RevokedShareSubscriber } from './revoked-share.subscriber.js';
 
-/** Pinned items, own and shared ones, and the delivery of their changes to those who follow them. */
+/** Pinned items, own and shared ones, and the delivery of their changes to followers. */
 @Module({
   imports: [DevelopersModule, FeedClockModule, RecordsModule, SyncFeedModule, JobsModule],
   controllers: [CollectionsController],

@@ -12,12 +12,12 @@ import { SyncRecord } from '../records/record.entity.js';
 import { RecordsService } from '../records/records.service.js';
 import { assetOf, itemTypeOf } from '../records/resource-type.js';
 import { Share } from '../records/share.entity.js';
-import { pinnedCollectionOf } from './collection.js';
+import { pinnedCollectionOf } from '../sync-feed/pinned-collection.js';
 import type { CollectionPageBody, CollectionsBody, CollectionsQuery } from './collection.dto.js';
 import { FOLLOWERS, type FollowersJob } from './followers.service.js';
 import { Pin } from './pin.entity.js';
 
-/** The `pinned` collection of each developer. Its writers hold the lock of the developer who pins. */
+/** The `pinned` collection of each developer. The writes hold the lock of that developer's feed. */
 @Injectable()
 export class CollectionsService {
   constructor(
@@ -28,11 +28,11 @@ export class CollectionsService {
     private readonly jobs: JobsService,
   ) {}
 
-  /** @throws ApiError 403 for a record that the caller's developer may not read, 404 */
+  /** Idempotent. @throws ApiError 403 if the caller's developer may not read the record, 404 */
   async pin(caller: Caller, recordId: string): Promise<void> {
     const { userId } = caller.ownDeveloper();
     await this.feedClock.withFeedLock(userId, async (manager) => {
-      // As the developer, not as an admin: a developer cannot follow a record that it may not read.
+      // Checks the right of the developer, not of the admin: a developer cannot follow an unreadable record.
       const record = await this.findReadable(manager, userId, recordId);
       const { itemId, userId: itemUserId } = record;
       if (await manager.existsBy(Pin, { userId, itemId })) return;
@@ -45,7 +45,7 @@ export class CollectionsService {
         asset: assetOf(itemType),
         seen: record.updatedAt,
       });
-      // The record or its share may change before this commits. Only a job that runs afterwards sees both.
+      // Race: the record or its share may change before this commits. Only a job that runs later sees both.
       if (itemUserId !== userId)
         await this.jobs.send(manager, FOLLOWERS, {
           itemUserId,
@@ -55,7 +55,7 @@ export class CollectionsService {
     });
   }
 
-  /** @throws ApiError 403, 404 */
+  /** Idempotent. @throws ApiError 403, 404 */
   async unpin(caller: Caller, recordId: string): Promise<void> {
     const { userId } = caller.ownDeveloper();
     await this.feedClock.withFeedLock(userId, async (manager) => {
@@ -76,8 +76,8 @@ export class CollectionsService {
   }
 
   /**
-   * A page of a collection, in the order of pinning. An item whose share has just ended is not in it any more, even
-   * while its `removed` is still on the way.
+   * A page of a collection, in the order of pinning. An item whose share has ended is not in it, even if its
+   * `removed` event is still pending.
    *
    * @throws ApiError 403, 404
    */

@@ -7,9 +7,9 @@ import { FOLLOWERS, type FollowersJob } from './followers.service.js';
 import { Pin } from './pin.entity.js';
 
 /**
- * Fan-out: a change of a shared record sends one job in the owner's transaction, however many followers it has. Whether
- * the record is shared is exact, because shares change under the same lock. Whether it is pinned is not, because pins
- * belong to other libraries.
+ * Fan-out: a change of a shared record sends one job in the owner's transaction, for any number of followers.
+ * `isShared` is exact, because shares change under the same lock. Pins are not checked, because they change
+ * under the locks of other libraries.
  */
 @Injectable()
 export class FollowedRecord {
@@ -17,7 +17,7 @@ export class FollowedRecord {
     changes: RecordChangeSubscriber,
     private readonly jobs: JobsService,
   ) {
-    changes.precede((manager, action, record) => this.onChange(manager, action, record));
+    changes.beforeEvent((manager, action, record) => this.onChange(manager, action, record));
   }
 
   private async onChange(
@@ -28,7 +28,7 @@ export class FollowedRecord {
     if (isShared)
       await this.jobs.send(manager, FOLLOWERS, { itemUserId: userId, itemId } satisfies FollowersJob);
     if (action !== 'deleted') return;
-    // The owner's own pin ends first: `removed` comes before `deleted` in the feed.
+    // The owner's pin ends first: `removed` comes before `deleted` in the feed.
     const own = await manager.findOneBy(Pin, { userId, itemId });
     if (own) await manager.remove(Pin, own);
   }

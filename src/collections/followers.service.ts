@@ -12,7 +12,7 @@ import { Pin } from './pin.entity.js';
 
 export const FOLLOWERS = 'followers';
 
-/** "This item has changed for its followers", or for one of them. */
+/** An item has changed, for all followers or for one. */
 export interface FollowersJob {
   itemUserId: number;
   itemId: number;
@@ -20,14 +20,16 @@ export interface FollowersJob {
   followerUserId?: number;
 }
 
-/** Followers that one job serves; the next job serves the rest. At some 5 ms each, far from a job's lease of 30 s. */
-const SLICE = 200;
+/**
+ * Followers per job; the next job serves the rest. About 5 ms each: 1 s in all, far below the lease of 30 s.
+ */
+const BATCH_SIZE = 200;
 
 /**
- * Followers that are behind: they have not got every update of the item, or may not read it any more (a share ends
- * with its record).
+ * SQL: followers that lag behind: without the latest update of the item, or without a share of it (a share
+ * ends with its record).
  *
- * $1 owner of the item, $2 item, $3 one follower or null for all, $4 at most so many
+ * $1 owner of the item, $2 item, $3 one follower or null for all, $4 maximum number of followers
  */
 const FIND_BEHIND = `
   SELECT user_id AS "userId"
@@ -45,14 +47,14 @@ const FIND_BEHIND = `
   LIMIT $4`;
 
 /**
- * Delivers changes of pinned items into the feeds of their followers.
+ * Delivers changes of pinned items to the feeds of their followers.
  *
- * Idempotent: a job says only where to look. The work follows from the state of the database, so a job that runs twice,
- * late or at the same time as another does no harm. Of a pin and a revocation, the job of the one that commits last
- * sees both.
+ * Idempotent: a job only names an item, and its work depends on the state of the database. So a job may run
+ * twice, late, or at the same time as another one. After a pin and a concurrent revocation, the job of the
+ * last commit sees both.
  *
- * Each follower is a transaction of its own with that follower's lock and tick: no transaction touches two libraries,
- * and the position `seen` moves together with the events.
+ * Each follower has its own transaction, with the lock and the tick of its own feed. So no transaction
+ * touches two libraries, and the position `seen` moves together with the events.
  */
 @Injectable()
 export class FollowersService implements OnApplicationBootstrap {
@@ -73,12 +75,12 @@ export class FollowersService implements OnApplicationBootstrap {
       itemUserId,
       itemId,
       followerUserId,
-      SLICE,
+      BATCH_SIZE,
     ]);
     await forEach(behind, ({ userId }) =>
       this.feedClock.withFeedLock(userId, (manager) => this.catchUp(manager, { userId, itemId, itemUserId })),
     );
-    if (behind.length === SLICE) await this.jobs.sendNow(FOLLOWERS, job);
+    if (behind.length === BATCH_SIZE) await this.jobs.sendNow(FOLLOWERS, job);
   }
 
   private async catchUp(

@@ -4,7 +4,7 @@ import type { DataSource, EntityManager, EntitySubscriberInterface, InsertEvent,
 import { FeedWriter } from '../sync-feed/feed-writer.js';
 import { Pin } from './pin.entity.js';
 
-/** Writes `added` and `removed` into the feed of the developer who pins, in the transaction of the pin. */
+/** Writes `added` and `removed` to the feed of the developer who pins, in the transaction of the pin. */
 @Injectable()
 export class PinChangeSubscriber implements EntitySubscriberInterface<Pin> {
   constructor(
@@ -19,14 +19,14 @@ export class PinChangeSubscriber implements EntitySubscriberInterface<Pin> {
   }
 
   async beforeInsert({ manager, entity }: InsertEvent<Pin>): Promise<void> {
-    entity.pinnedAt = await this.announce(manager, 'added', entity);
+    entity.pinnedAt = await this.append(manager, 'added', entity);
   }
 
   async beforeRemove({ manager, databaseEntity }: RemoveEvent<Pin>): Promise<void> {
-    await this.announce(manager, 'removed', databaseEntity);
+    await this.append(manager, 'removed', databaseEntity);
   }
 
-  private async announce(manager: EntityManager, action: 'added' | 'removed', pin: Pin): Promise<Date> {
+  private async append(manager: EntityManager, action: 'added' | 'removed', pin: Pin): Promise<Date> {
     const { userId, itemType, asset, itemId, itemUserId } = pin;
     // The id of a collection is the `userId` of its developer.
     const change = { userId, action, itemType, asset, itemId, itemUserId, collectionId: userId };

@@ -1,7 +1,7 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import { bigint } from '../database/bigint.js';
 
-/** An item in a developer's `pinned` collection. Its writers hold the lock of the developer who pinned. */
+/** An item in a developer's `pinned` collection. The writes hold the lock of that developer's feed. */
 @Entity('pins')
 @Index('pins_of_item', ['itemUserId', 'itemId', 'userId'])
 export class Pin {
@@ -22,11 +22,11 @@ export class Pin {
   @Column('varchar', { length: 80 })
   asset: string;
 
-  /** When it was pinned: the datetime of its `added`. */
+  /** Datetime of the `added` event. */
   @Column({ type: 'timestamptz', name: 'pinned_at', precision: 3 })
   pinnedAt: Date;
 
-  /** Position in the owner's feed up to which changes of the item have been delivered to this developer's feed. */
+  /** Position in the owner's feed: changes of the item up to it are in this developer's feed. */
   @Column({ type: 'timestamptz', precision: 3 })
   seen: Date;
 }

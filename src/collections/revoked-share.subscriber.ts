@@ -5,7 +5,7 @@ import { JobsService } from '../jobs/jobs.service.js';
 import { Share } from '../records/share.entity.js';
 import { FOLLOWERS, type FollowersJob } from './followers.service.js';
 
-/** The end of a share sends a job that takes the item out of its reader's collection. */
+/** The end of a share sends a job that removes the item from its reader's collection. */
 @Injectable()
 export class RevokedShareSubscriber implements EntitySubscriberInterface<Share> {
   constructor(

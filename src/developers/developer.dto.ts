@@ -1,44 +1,24 @@
-import { ApiProperty } from '@nestjs/swagger';
-import { ValidateIf } from 'class-validator';
-import { IsText } from '../api/rules.js';
+import { PickType } from '@nestjs/swagger';
+import { Datetime, Integer, Nested, Text } from '../api/fields.js';
 import type { Developer } from './developer.entity.js';
 
-export class PutDeveloperDto {
-  @ApiProperty({
-    type: String,
-    nullable: true,
-    description: 'What people call the developer; null: by the `developerId`.',
-    minLength: 1,
-    maxLength: 255,
-    example: 'Ada Lovelace',
-  })
-  @ValidateIf((_object, value) => value !== null)
-  @IsText(1, 255)
-  name: string | null;
-}
-
+/** A developer in the records API. */
 export class DeveloperBody {
-  @ApiProperty({ description: 'The name in the records API.', example: 'dev-789' })
+  @Text(255, { description: 'Id of the developer.', example: 'dev-789' })
   developerId: string;
 
-  @ApiProperty({
-    type: String,
+  @Text(255, {
     nullable: true,
-    description: 'What people call the developer; null: by the `developerId`.',
+    description: 'Display name; null: the `developerId`.',
     example: 'Ada Lovelace',
   })
   name: string | null;
 
-  @ApiProperty({
-    format: 'date-time',
-    description: 'When the developer was created.',
-    example: '2025-01-15T09:00:00.000Z',
-  })
+  @Datetime({ description: 'When the developer was created.', example: '2025-01-15T09:00:00.000Z' })
   createdAt: string;
 
-  @ApiProperty({
-    format: 'date-time',
-    description: 'When the name was set last; until then, the creation.',
+  @Datetime({
+    description: 'When the name was last set; before that, when the developer was created.',
     example: '2025-12-01T10:00:00.000Z',
   })
   updatedAt: string;
@@ -53,41 +33,38 @@ export class DeveloperBody {
   }
 }
 
-/** The same developer, as clients of the feed see it. */
+/** Body of PUT. */
+export class PutDeveloperDto extends PickType(DeveloperBody, ['name']) {}
+
+/** The same developer for clients of the feed. */
 export class UserBody {
-  @ApiProperty({
-    type: 'integer',
-    description: 'ID of the user: `item_user_id` of the own items in the feed.',
+  @Integer(1, Infinity, {
+    description: 'Id of the user: the `item_user_id` of its items in the feed.',
     example: 1,
   })
   id: number;
 
-  @ApiProperty({ description: 'The name in the records API.', example: 'dev-789' })
+  @Text(255, { description: 'Id of the same developer in the records API.', example: 'dev-789' })
   developer_id: string;
 
-  @ApiProperty({
-    description: 'What people call the user: the `developer_id`, unless an admin has set a name.',
+  @Text(255, {
+    description: 'Display name: the `developer_id`, unless an admin has set a name.',
     example: 'Ada Lovelace',
   })
   name: string;
 
-  @ApiProperty({
-    format: 'date-time',
-    description: 'When the user was created.',
-    example: '2025-01-15T09:00:00.000Z',
-  })
+  @Datetime({ description: 'When the user was created.', example: '2025-01-15T09:00:00.000Z' })
   created_at: string;
 
-  @ApiProperty({
-    format: 'date-time',
-    description: 'When the name was set last; until then, the creation.',
+  @Datetime({
+    description: 'When the name was last set; before that, when the user was created.',
     example: '2025-12-01T10:00:00.000Z',
   })
   updated_at: string;
 }
 
 export class CurrentUserBody {
-  @ApiProperty({ type: UserBody, description: 'The developer that the credential acts for.' })
+  @Nested(UserBody, { description: 'Developer of the credential.' })
   user: UserBody;
 
   static of(developer: Developer): CurrentUserBody {

@@ -1,17 +1,17 @@
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
 
-/** A developer: the owner of a library. Pure identity; the clock of its feed is in `feeds` (src/feed-clock). */
+/** A developer: the owner of a library. Identity only; `feeds` has the clock (src/feed-clock). */
 @Entity('developers')
 export class Developer {
-  /** The feed's name for a developer: `item_user_id`. */
+  /** Id of the developer in the feed: `item_user_id`. */
   @PrimaryGeneratedColumn('identity', { name: 'user_id', generatedIdentity: 'ALWAYS' })
   userId: number;
 
-  /** The records API's name for the same developer. */
+  /** Id of the same developer in the records API. */
   @Column('varchar', { name: 'developer_id', length: 255, unique: true })
   developerId: string;
 
-  /** Display name; null: the `developerId` is shown. */
+  /** Display name; null: the `developerId`. */
   @Column('varchar', { length: 255, nullable: true })
   name: string | null;
 

@@ -1,10 +1,9 @@
-import { Body, Controller, Get, Param, Put } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import { invalidRequest } from '../http/api-error.js';
-import { ApiErrors } from '../api/errors.decorator.js';
-import { ParseText } from '../api/params.js';
-import { Access, CurrentCaller } from '../access/access.decorator.js';
+import { Body, Controller, Get, Put } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
+import { Endpoint, TextParam } from '../access/endpoint.decorator.js';
+import { invalidRequest } from '../http/api-error.js';
 import { CurrentUserBody, DeveloperBody, PutDeveloperDto } from './developer.dto.js';
 import { DevelopersService } from './developers.service.js';
 
@@ -14,26 +13,24 @@ export class DevelopersController {
   constructor(private readonly developers: DevelopersService) {}
 
   @Get('users/current.json')
-  @Access('sync:read')
-  @ApiOperation({
-    summary: 'Who am I?',
-    description:
-      'The developer that the credential acts for. The admin key of the settings acts for none: 403.',
+  @Endpoint('sync:read', {
+    summary: 'Fetch the current user',
+    description: 'The developer of the credential. The configured admin key has none: 403.',
+    returns: [200, 'The developer.', CurrentUserBody],
   })
-  @ApiOkResponse({ type: CurrentUserBody, description: 'The developer.' })
-  @ApiErrors()
   async current(@CurrentCaller() caller: Caller): Promise<CurrentUserBody> {
     return CurrentUserBody.of(await this.developers.get(caller.ownDeveloper().developerId));
   }
 
   @Put('developers/:developerId')
-  @Access('sync:admin')
-  @ApiOperation({ summary: 'Name a developer', description: 'Creates the developer if unknown.' })
-  @ApiParam({ name: 'developerId', description: 'The developer.', example: 'dev-789' })
-  @ApiOkResponse({ type: DeveloperBody, description: 'The developer as it is now.' })
-  @ApiErrors(invalidRequest('name must be a string of 1 to 255 characters, without NUL characters'), 413, 415)
+  @Endpoint('sync:admin', {
+    summary: 'Set the name of a developer',
+    description: 'Creates the developer if unknown.',
+    returns: [200, 'The updated developer.', DeveloperBody],
+    errors: [invalidRequest('name must be a string of 1 to 255 characters, without NUL characters')],
+  })
   put(
-    @Param('developerId', ParseText) developerId: string,
+    @TextParam('developerId', 'Id of the developer.', 'dev-789') developerId: string,
     @Body() { name }: PutDeveloperDto,
   ): Promise<DeveloperBody> {
     return this.developers.rename(developerId, name);

@@ -6,10 +6,10 @@ import type { DeveloperIdentity } from '../access/caller.js';
 import { DeveloperBody } from './developer.dto.js';
 import { Developer } from './developer.entity.js';
 
-/** Identities of developers: `developerId` to `userId`, and display names. */
+/** Identities of developers: `developerId`, `userId` and display name. */
 @Injectable()
 export class DevelopersService {
-  /** Cache without expiry: both names of a developer never change, and no developer is ever deleted. */
+  /** Cache without expiry: both ids of a developer never change, and developers are never deleted. */
   private readonly known = new LRUCache<string, DeveloperIdentity>({ max: 100_000 });
 
   constructor(@InjectRepository(Developer) private readonly developers: Repository<Developer>) {}
@@ -30,11 +30,7 @@ export class DevelopersService {
     return this.developers.findOneByOrFail({ developerId });
   }
 
-  /**
-   * Creates the developer if unknown.
-   *
-   * @param name null: none
-   */
+  /** Creates the developer if unknown. @param name null: removes the name */
   async rename(developerId: string, name: string | null): Promise<DeveloperBody> {
     const { userId } = await this.findOrCreate(developerId);
     await this.developers.update(userId, { name, updatedAt: new Date() });
@@ -46,9 +42,10 @@ export class DevelopersService {
   }
 
   /**
-   * Creates the developer if unknown; of two processes that do so at once, one inserts and both find the row.
+   * Creates the developer if unknown. Idempotent: of two processes that do so at once, one inserts and both
+   * find the row.
    *
-   * Deadlock: never call it inside a transaction. It uses another connection, and the embedded database has only one.
+   * Deadlock: never call it inside a transaction. It needs a second connection, and PGlite has only one.
    */
   async findOrCreate(developerId: string): Promise<DeveloperIdentity> {
     const found = await this.find(developerId);
@@ -58,7 +55,7 @@ export class DevelopersService {
       .insert()
       .values(this.developers.create({ developerId }))
       .orIgnore()
-      // The subscriber that makes the feed of a developer joins it (src/feed-clock/new-feed.subscriber.ts).
+      // NewFeedSubscriber joins this transaction (src/feed-clock).
       .useTransaction(true)
       .execute();
     return (await this.find(developerId))!;

@@ -4,29 +4,30 @@ import type { EntityManager } from 'typeorm';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 
 /*
- * The one idea: a clock for each feed makes a plain datetime an exact cursor.
+ * The one idea: each feed has a clock, and the clock makes a plain datetime an exact cursor.
  *
- * Every change to a feed takes the next tick of its clock, in the transaction of the change. A tick is the wall clock
- * in whole milliseconds, or 1 ms after the last tick where the wall clock is not ahead of that. The transaction holds
- * the lock of the feed's row from its first statement until it commits. Hence, within a feed:
+ * Every change to a feed takes the next tick of its clock, in the transaction of the change. A tick is the
+ * wall clock in whole milliseconds, but at least 1 ms after the last tick. The transaction holds the lock of
+ * the feed's row from its first statement until it commits. Hence, within a feed:
  *
  * - The order of ticks is the order of commits. A reader that sees a tick sees all earlier ones.
  * - Ticks are unique. A page that ends at a tick neither loses nor repeats a change.
- * - A wall clock that steps back changes no order.
+ * - A wall clock that steps back does not change the order.
  *
- * So "all changes with since < datetime <= clock" is exact, for a clock that was read together with the changes or
- * before them, on the primary or on a replica that lags. The cursor of an answer is that clock, never the time.
+ * So "all changes with since < datetime <= clock" is exact if the clock was read before the changes or
+ * together with them, on the primary or on a replica that lags. The cursor of an answer is that clock, never
+ * the wall clock.
  *
- * Feeds of different developers never wait for each other. More than 1,000 changes a second in one feed run its clock
- * ahead of the wall clock by 1 ms for each change more; it falls back when the burst ends.
+ * Feeds of different developers never wait for each other. Above 1,000 changes per second in one feed, each
+ * further change moves its clock 1 ms ahead of the wall clock. The wall clock catches up when the burst ends.
  *
- * Every lock, tick and read of a clock goes through this folder. docs/decisions/0001-feed-clock.md has the measurements.
+ * Every lock, tick and read of a clock uses this folder. Measurements: docs/decisions/0001-feed-clock.md.
  */
 
 /**
  * SQL: takes the next tick of a feed; returns `user_id` and `clock`.
  *
- * clock_timestamp() and not now(): now() is the start of the transaction, long past for one that waited for the lock.
+ * clock_timestamp(), not now(): now() is the start of the transaction, before it waited for the lock.
  *
  * @param userId expression
  */
@@ -39,7 +40,7 @@ export const tickOf = (userId: string) => `
 /** SQL: all feeds, as `user_id` and `clock`. */
 export const FEEDS = 'SELECT user_id, clock FROM feeds';
 
-/** SQL: the same of one feed. @param userId expression */
+/** SQL: one feed, as `user_id` and `clock`. @param userId expression */
 export const feedOf = (userId: string) => `${FEEDS} WHERE user_id = ${userId}`;
 
 /** SQL: the clock of one feed, as a value. @param userId expression */
@@ -54,13 +55,13 @@ export class FeedClock {
   constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
 
   /**
-   * A transaction that is the only writer of this developer's library until it ends. It takes the lock before it
-   * touches anything, so that two writers of one library cannot deadlock.
+   * Runs a transaction as the only writer of this developer's library. It takes the lock first, so two
+   * writers of one library cannot deadlock.
    *
-   * Deadlock: never call it inside a transaction. It uses another connection, and the embedded database has only one.
+   * Deadlock: never call it inside a transaction. It needs a second connection, and PGlite has only one.
    */
   withFeedLock<T>(userId: number, work: (manager: EntityManager) => Promise<T>): Promise<T> {
-    // NO KEY, as the tick takes it: the tick that follows finds its lock held already and changes nothing about it.
+    // NO KEY: the lock of an UPDATE that changes no key, so the tick needs no stronger one.
     const lock = `SELECT FROM feeds WHERE user_id = ${Number(userId)} FOR NO KEY UPDATE`;
     return this.dataSource.transactionWithFirstStatement(lock, work);
   }

@@ -4,7 +4,7 @@ import type { DataSource, EntitySubscriberInterface, InsertEvent } from 'typeorm
 import { Developer } from '../developers/developer.entity.js';
 import { Feed } from './feed.entity.js';
 
-/** Makes the feed of a new developer, in the transaction that makes the developer. */
+/** Creates the feed of a new developer, in the transaction that creates the developer. */
 @Injectable()
 export class NewFeedSubscriber implements EntitySubscriberInterface<Developer> {
   constructor(@InjectDataSource() dataSource: DataSource) {
@@ -16,7 +16,7 @@ export class NewFeedSubscriber implements EntitySubscriberInterface<Developer> {
   }
 
   async afterInsert({ manager, entity: { userId, createdAt } }: InsertEvent<Developer>): Promise<void> {
-    // Undefined: ON CONFLICT DO NOTHING, another process has made the developer, and the feed with it.
+    // Undefined after ON CONFLICT DO NOTHING: another process has created the developer and the feed.
     if (userId !== undefined) await manager.insert(Feed, { userId, clock: createdAt });
   }
 }

@@ -1,15 +1,19 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { Public } from '../access/access.decorator.js';
 import { ApiErrors } from '../api/errors.decorator.js';
+import { OneOf } from '../api/fields.js';
 
 export class HealthBody {
-  @ApiProperty({ enum: ['ok'], description: 'Always `ok`; the status code says the rest.' })
+  @OneOf(['ok'], { description: 'Always `ok`; the status code has the result.' })
   status: 'ok';
 }
 
+/**
+ * Probes for orchestrators. Not `@Endpoint`: they need no credential, and `live` does not use the database.
+ */
 @ApiTags('Health')
 @Public()
 @Controller('health')
@@ -17,18 +21,15 @@ export class HealthController {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   @Get('live')
-  @ApiOperation({ summary: 'Is the process alive?' })
-  @ApiOkResponse({ type: HealthBody, description: 'It is.' })
+  @ApiOperation({ summary: 'Liveness probe', description: '200 while the process runs.' })
+  @ApiOkResponse({ type: HealthBody, description: 'The process runs.' })
   live(): HealthBody {
     return { status: 'ok' };
   }
 
   @Get('ready')
-  @ApiOperation({
-    summary: 'Can requests be served?',
-    description: '503 while the database cannot be reached.',
-  })
-  @ApiOkResponse({ type: HealthBody, description: 'They can.' })
+  @ApiOperation({ summary: 'Readiness probe', description: '503 while the database cannot be reached.' })
+  @ApiOkResponse({ type: HealthBody, description: 'The server can answer requests.' })
   @ApiErrors()
   async ready(): Promise<HealthBody> {
     await this.dataSource.query('SELECT 1');

@@ -1,76 +1,53 @@
-import { ApiProperty } from '@nestjs/swagger';
-import { config } from '../config.js';
+import { Datetime, Id, Integer, JsonField, OneOf, Text, Url } from '../api/fields.js';
 import type { JsonObject } from '../api/rules.js';
+import { config } from '../config.js';
 import { type Status, STATUSES, type SyncRecord } from './record.entity.js';
 import { assetOf, itemTypeOf } from './resource-type.js';
 
-/** URL of the page of an item: what the feed calls `item_url`. */
+/** URL of the page of an item: the `item_url` of the feed. */
 export const itemUrl = (asset: string, itemId: number) =>
   `${config.PUBLIC_URL}/api/v1/${asset}/${itemId}.json`;
 
-/** A record in the feed's words. */
+/** A record with the names of the feed. */
 export class Item {
-  @ApiProperty({ type: 'integer', example: 217, description: 'The `item_id` of the feed.' })
+  @Integer(1, Infinity, { description: 'Id of the item: the `item_id` of the feed.', example: 217 })
   id: number;
 
-  @ApiProperty({ type: 'integer', example: 2, description: 'The owner: the `item_user_id` of the feed.' })
+  @Integer(1, Infinity, { description: 'Id of the owner: the `item_user_id` of the feed.', example: 2 })
   user_id: number;
 
-  @ApiProperty({
-    format: 'uri',
+  @Url({
     description: 'URL of this page: the `item_url` of the feed.',
     example: 'https://sync.example.com/api/v1/routes/217.json',
   })
   url: string;
 
-  @ApiProperty({
-    format: 'uuid',
-    description: 'The `id` of the records API.',
-    example: '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d',
-  })
+  @Id({ description: 'The `id` of the record in the records API.' })
   record_id: string;
 
-  @ApiProperty({ description: 'The `resourceType` of the records API.', example: 'ROUTE' })
+  @Text(64, { description: 'The `resourceType` of the records API.', example: 'ROUTE' })
   resource_type: string;
 
-  @ApiProperty({ description: 'The `resourceKey` of the records API.', example: 'coast-loop' })
+  @Text(255, { description: 'The `resourceKey` of the records API.', example: 'coast-loop' })
   resource_key: string;
 
-  @ApiProperty({ enum: STATUSES, description: 'Current synchronization status.', example: 'ACTIVE' })
+  @OneOf(STATUSES, { description: 'Synchronization status.', example: 'ACTIVE' })
   status: Status;
 
-  @ApiProperty({
-    type: 'object',
-    additionalProperties: true,
-    description: 'The payload.',
-    example: { distance_km: 42 },
-  })
+  @JsonField({ description: 'Synchronization payload.', example: { distance_km: 42 } })
   data: JsonObject;
 
-  @ApiProperty({
-    type: 'object',
-    additionalProperties: true,
-    description: 'Non-critical metadata.',
-    example: {},
-  })
+  @JsonField({ description: 'Non-critical metadata.', example: {} })
   metadata: JsonObject;
 
-  @ApiProperty({
-    format: 'date-time',
-    description: 'When the item was created.',
-    example: '2024-09-05T23:17:55.000Z',
-  })
+  @Datetime({ description: 'When the item was created.', example: '2024-09-05T23:17:55.000Z' })
   created_at: string;
 
-  @ApiProperty({
-    format: 'date-time',
-    description: 'When the item was last changed.',
-    example: '2024-09-05T23:17:55.000Z',
-  })
+  @Datetime({ description: 'When the item was last modified.', example: '2024-09-05T23:17:55.000Z' })
   updated_at: string;
 }
 
-/** An item page: the item under its type. */
+/** An item page: the item under the name of its type. */
 export type ItemBody = { [itemType: string]: Item };
 
 export function itemBodyOf(record: SyncRecord): ItemBody {

@@ -1,21 +1,14 @@
-import { Controller, Get, Param } from '@nestjs/common';
-import {
-  ApiExtraModels,
-  ApiOkResponse,
-  ApiOperation,
-  ApiParam,
-  ApiTags,
-  getSchemaPath,
-} from '@nestjs/swagger';
-import { Access, CurrentCaller } from '../access/access.decorator.js';
+import { Controller, Get } from '@nestjs/common';
+import { ApiExtraModels, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
+import { Endpoint, NumberParam, PathParam } from '../access/endpoint.decorator.js';
 import { notFound } from '../http/api-error.js';
-import { ApiErrors } from '../api/errors.decorator.js';
 import { Item, type ItemBody, itemBodyOf } from './item.dto.js';
 import { RecordsService } from './records.service.js';
 import { assetOf, itemTypeOf } from './resource-type.js';
 
-/** What the `item_url` of the feed points to. */
+/** Pages of items: the target of `item_url` in the feed. */
 @ApiTags('Sync feed')
 @ApiExtraModels(Item)
 @Controller('api/v1')
@@ -23,26 +16,17 @@ export class ItemsController {
   constructor(private readonly records: RecordsService) {}
 
   @Get(':assets/:item_id.json')
-  @Access('sync:read')
-  @ApiOperation({
+  @Endpoint('sync:read', {
     summary: 'Fetch an item of the feed',
-    description: 'The current content of a record under its type, at the `item_url` that the feed gives.',
+    description: 'The current content of a record, at the `item_url` of the feed.',
+    returns: [200, 'One member, named after the item type.'],
+    answer: { schema: { type: 'object', additionalProperties: { $ref: getSchemaPath(Item) } } },
+    errors: [notFound('There is no item routes/217.')],
   })
-  @ApiParam({ name: 'assets', description: 'Plural of the item type.', example: 'routes' })
-  @ApiParam({
-    name: 'item_id',
-    description: 'The `item_id` of the feed.',
-    schema: { type: 'integer', minimum: 1, example: 217 },
-  })
-  @ApiOkResponse({
-    description: 'One member, named after the item type.',
-    schema: { type: 'object', additionalProperties: { $ref: getSchemaPath(Item) } },
-  })
-  @ApiErrors(notFound('There is no item routes/217.'))
   async get(
     @CurrentCaller() caller: Caller,
-    @Param('assets') assets: string,
-    @Param('item_id') itemId: string,
+    @PathParam('assets', { description: 'Plural of the item type.', example: 'routes' }) assets: string,
+    @NumberParam('item_id', 'The `item_id` of the feed.', 217) itemId: string,
   ): Promise<ItemBody> {
     if (!/^[1-9]\d{0,14}$/.test(itemId)) throw notFound(`There is no item ${assets}/${itemId}.`);
     const record = await this.records.getItem(caller, Number(itemId));

@@ -2,13 +2,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject } from '../api/rules.js';
 
 /**
- * The value of a JSON column. TypeORM asks values that have `equals` whether they have changed; its own comparison of
- * plain objects fails at a member called `hasOwnProperty`, and takes `constructor` and `prototype` for changed.
+ * Value of a JSON column. TypeORM compares values with `equals` if they have it. Its own comparison of plain
+ * objects throws at a member `hasOwnProperty`, and reports members `constructor` and `prototype` as changed.
  */
 export class JsonColumn {
   constructor(readonly value: JsonObject) {}
 
-  /** Whatever the order of members. */
+  /** The order of members does not matter. */
   equals(other: JsonColumn): boolean {
     return isDeepStrictEqual(this.value, other.value);
   }

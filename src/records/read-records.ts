@@ -1,10 +1,10 @@
 import { iso } from '../database/iso.js';
 
 /**
- * A record as the API shows it, in the order of `RecordBody`. PostgreSQL writes the JSON, `data` and `metadata` as they
- * are stored: made into an entity first, a page of 50 costs the server four times as much.
+ * SQL: a record as JSON text, in the order of `RecordBody`. PostgreSQL writes it, with `data` and `metadata`
+ * as they are stored: with entities in between, a page of 50 costs the server four times as much.
  */
-const BODY = `
+const RECORD_JSON = `
   row_to_json((SELECT body FROM (SELECT
     r.id,
     r.developer_id AS "developerId",
@@ -27,25 +27,24 @@ export interface StoredRecord {
   body: string;
 }
 
-/** $1 ids */
+/** SQL: records by id. $1 ids */
 export const READ_RECORDS = `
-  SELECT r.id, r.user_id AS "userId", r.item_id::float8 AS "itemId", r.updated_at AS "updatedAt", ${BODY} AS body
+  SELECT r.id, r.user_id AS "userId", r.item_id::float8 AS "itemId", r.updated_at AS "updatedAt",
+    ${RECORD_JSON} AS body
   FROM records r
   WHERE r.id = ANY ($1)`;
 
 export interface StoredPage {
-  /** Of all pages together. */
+  /** Number of records on all pages. */
   total: number;
-  /** JSON texts, separated by commas; null when there is none. */
+  /** JSON texts, separated by commas; null: none. */
   records: string | null;
 }
 
 /**
- * One page of records, in order of creation.
+ * SQL: one page of records, in order of creation. $1 limit, $2 offset, from $3 the values of the filters
  *
- * $1 limit, $2 offset, and from $3 on the values of the filters
- *
- * @param filters columns that must have a value
+ * @param filters columns
  */
 export function readPage(filters: readonly string[]): string {
   const conditions = filters.map((column, i) => `${column} = $${i + 3}`);
@@ -53,6 +52,6 @@ export function readPage(filters: readonly string[]): string {
   return `
     SELECT
       (SELECT count(*) FROM records ${where})::int AS total,
-      string_agg(${BODY}, ',' ORDER BY r.item_id) AS records
+      string_agg(${RECORD_JSON}, ',' ORDER BY r.item_id) AS records
     FROM (SELECT * FROM records ${where} ORDER BY item_id LIMIT $1 OFFSET $2) r`;
 }

@@ -6,29 +6,30 @@ import { JsonColumn } from './json-column.js';
 export const STATUSES = ['ACTIVE', 'PENDING_UPDATE', 'PENDING_SYNC_CONFIRMATION', 'ERROR'] as const;
 export type Status = (typeof STATUSES)[number];
 
+/** Name of the unique constraint. */
 export const RECORD_KEY = 'records_key';
 
-/** Strong ETag of a version of a record: every write has a tick of its own in its developer's feed. */
+/** Strong ETag of a version of a record: each write has its own tick. */
 export const etagOf = (updatedAt: Date) => `"${updatedAt.getTime().toString(36)}"`;
 
 /**
- * A DeveloperSyncRecord (spec/records-api.md, section 1). RecordsService is its only writer, with `insert`, `save`
- * and `remove` on whole entities: those are the calls of which a TypeORM subscriber hears everything.
+ * A DeveloperSyncRecord (spec/records-api.md, section 1). RecordsService is the only writer. It uses
+ * `insert`, `save` and `remove` on whole entities: only these calls give a TypeORM subscriber every field.
  */
 @Entity('records')
 @Unique(RECORD_KEY, ['userId', 'resourceType', 'resourceKey'])
 export class SyncRecord {
-  /** The owner; first in every key, so that a library stays together when tables are split. */
+  /** The owner. First in every key, so that sharding keeps a library on one node. */
   @PrimaryColumn('integer', { name: 'user_id' })
   @ForeignKey(() => Developer, { name: 'records_owner' })
   userId: number;
 
-  /** The feed's name for this record, in order of creation. Set by the subscriber that announces the creation. */
+  /** Id of the record in the feed, in order of creation. Set by RecordChangeSubscriber (src/sync-feed). */
   @PrimaryColumn('bigint', { name: 'item_id', transformer: bigint })
   @Index('records_item_id')
   itemId: number;
 
-  /** UUIDv7: the records API's name for this record. */
+  /** Id of the record in the records API: a UUIDv7. */
   @Index('records_id')
   @Column('uuid')
   id: string;
@@ -42,7 +43,7 @@ export class SyncRecord {
   @Column('varchar', { name: 'resource_key', length: 255 })
   resourceKey: string;
 
-  /** `json`, not `jsonb`: it keeps the order of keys and the exact numbers. */
+  /** `json`, not `jsonb`: keeps the order of keys and the exact numbers. */
   @Column('json', { transformer: JsonColumn.transformer })
   data: JsonColumn;
 
@@ -61,11 +62,13 @@ export class SyncRecord {
   @Column({ type: 'timestamptz', name: 'updated_at', precision: 3 })
   updatedAt: Date;
 
-  /** Comes with the record, so that nobody has to ask. Exact under the owner's lock, which shares need to change. */
+  /** Read with the record. Exact under the lock of the owner's feed, which every change of a share holds. */
   @VirtualColumn({
     type: 'boolean',
     query: (record) =>
-      `SELECT EXISTS (SELECT FROM shares s WHERE s.user_id = ${record}.user_id AND s.item_id = ${record}.item_id)`,
+      `SELECT EXISTS (
+        SELECT FROM shares s WHERE s.user_id = ${record}.user_id AND s.item_id = ${record}.item_id
+      )`,
   })
   isShared: boolean;
 
@@ -73,7 +76,7 @@ export class SyncRecord {
     return etagOf(this.updatedAt);
   }
 
-  /** Dates a write: called by the change subscriber with the tick that the write took in its developer's feed. */
+  /** Sets the times of a write. @param tick of the write in its owner's feed */
   stamp(tick: Date): void {
     this.createdAt ??= tick;
     this.updatedAt = tick;

@@ -6,11 +6,13 @@ import { ItemsController } from './items.controller.js';
 import { SyncRecord } from './record.entity.js';
 import { RecordsController } from './records.controller.js';
 import { Share } from './share.entity.js';
+import { RecordsService } from './records.service.js';
 import { SharesController } from './shares.controller.js';
 import { SharesService } from './shares.service.js';
-import { RecordsService } from './records.service.js';
 
-/** The records API: what services write. The subscriber of sync-feed writes the events of its changes. */
+/**
+ * The records API: records, items and shares. The subscriber in sync-feed writes an event for each change.
+ */
 @Module({
   imports: [TypeOrmModule.forFeature([SyncRecord, Share]), DevelopersModule, FeedClockModule],
   controllers: [RecordsController, SharesController, ItemsController],

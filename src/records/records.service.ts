@@ -4,12 +4,13 @@ import { type EntityManager, type QueryDeepPartialEntity, QueryFailedError, Repo
 import { v7 as uuidv7 } from 'uuid';
 import type { Caller } from '../access/caller.js';
 import { DevelopersService } from '../developers/developers.service.js';
-import { ApiError, forbidden, notFound } from '../http/api-error.js';
+import { forbidden, notFound } from '../http/api-error.js';
 import { assertIfMatch } from '../http/etag.js';
 import { FeedClock } from '../feed-clock/feed-clock.js';
 import { coalesce } from '../database/coalesce.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { JsonColumn } from './json-column.js';
+import { noRecord, RECORD_EXISTS } from './record-errors.js';
 import { READ_RECORDS, readPage, type StoredPage, type StoredRecord } from './read-records.js';
 import type { CreateRecordDto, RecordsQuery, UpdateRecordDto } from './record.dto.js';
 import { etagOf, RECORD_KEY, SyncRecord } from './record.entity.js';
@@ -19,12 +20,12 @@ import { Share } from './share.entity.js';
 type RecordKey = Pick<SyncRecord, 'userId' | 'itemId'>;
 
 /**
- * The records API, and the only writer of `records`. Every write is one transaction that takes the owner's lock
- * before it touches the record; the change event joins it through the subscriber.
+ * The only writer of `records`. Each write is one transaction. It takes the lock of the owner's feed before
+ * it touches the record, and RecordChangeSubscriber (src/sync-feed) adds the change event to it.
  */
 @Injectable()
 export class RecordsService {
-  /** A record may have a megabyte: not too many at once. */
+  /** At most 32 ids per query: a record may have 1 MiB. */
   private readonly stored = coalesce<string, StoredRecord | undefined>((ids) => this.readRecords(ids), 32);
 
   constructor(
@@ -56,7 +57,7 @@ export class RecordsService {
 
   /**
    * @returns the JSON text of a `RecordBody`, and its ETag
-   * @throws ApiError 403 for a record of somebody else that is not shared, 404 for none
+   * @throws ApiError 403 for another developer's record that is not shared, 404
    */
   async get(caller: Caller, id: string): Promise<{ etag: string; body: string }> {
     const { updatedAt, body } = await this.assertReadableBy(
@@ -67,21 +68,21 @@ export class RecordsService {
     return { etag: etagOf(updatedAt), body };
   }
 
-  /** The record behind an item page of the feed. */
+  /** The record of an item page. @throws ApiError 403, 404 */
   async getItem(caller: Caller, itemId: number): Promise<SyncRecord> {
     return this.assertReadableBy(caller, await this.records.findOneBy({ itemId }), `item ${itemId}`);
   }
 
-  /** A record of the caller's own library (admin: of any). @throws ApiError 403, 404 */
+  /** A record of the caller's library; for admins, of any library. @throws ApiError 403, 404 */
   async getOwn(caller: Caller, id: string): Promise<SyncRecord> {
     return this.assertOwn(caller, await this.records.findOneBy({ id }), `record ${id}`);
   }
 
-  /** @throws ApiError 403 for another developer's library, 409 for a key that exists */
+  /** @throws ApiError 403 for another developer's library, 409 for a key that exists already */
   async create(caller: Caller, dto: CreateRecordDto): Promise<SyncRecord> {
     caller.assertActsFor(dto.developerId);
     const owner = await this.developers.findOrCreate(dto.developerId);
-    // Not `create()`, which copies `data` and loses a member called __proto__ on the way.
+    // Prototype pollution: TypeORM's `create()` would copy `data` and lose a member `__proto__`.
     const record = Object.assign(new SyncRecord(), {
       userId: owner.userId,
       id: uuidv7(),
@@ -98,15 +99,7 @@ export class RecordsService {
         manager.insert(SyncRecord, record as QueryDeepPartialEntity<SyncRecord>),
       );
     } catch (error) {
-      if (isDuplicateKey(error)) {
-        throw new ApiError(
-          409,
-          'conflict',
-          'Conflict',
-          'A record with this developerId, resourceType and resourceKey exists already.',
-        );
-      }
-      throw error;
+      throw isDuplicateKey(error) ? RECORD_EXISTS : error;
     }
     return record;
   }
@@ -117,7 +110,7 @@ export class RecordsService {
       assertIfMatch(ifMatch, record.etag);
       const { data = record.data.value, status = record.status, metadata = record.metadata.value } = dto;
       const changes = { data: new JsonColumn(data), status, metadata: new JsonColumn(metadata) };
-      // Writes, and announces, nothing when nothing has changed.
+      // Idempotent: without a change there is no write and no event.
       if (
         status === record.status &&
         changes.data.equals(record.data) &&
@@ -137,7 +130,7 @@ export class RecordsService {
   }
 
   /**
-   * Works on a record of the caller's own library (admin: of any), as the only writer of that library.
+   * Runs a transaction on a record of the caller's library (for admins, of any), as its only writer.
    *
    * @throws ApiError 403, 404
    */
@@ -151,7 +144,7 @@ export class RecordsService {
       : caller.developer?.userId;
     const refuse = async (manager: EntityManager): Promise<never> => {
       this.assertOwn(caller, await manager.findOneBy(SyncRecord, { id }), `record ${id}`);
-      throw notFound(`There is no record ${id}.`);
+      throw noRecord(id);
     };
     if (userId === undefined) return refuse(this.records.manager);
     return this.feedClock.withFeedLock(userId, async (manager) => {
@@ -161,10 +154,10 @@ export class RecordsService {
   }
 
   /**
-   * The record, if this developer may read it: as its owner, or because it is shared.
+   * Returns the record if this developer may read it: as its owner, or by a share.
    *
-   * @param record as it was just read; none: there is none
-   * @param name for the error's message, such as `record 0190…`
+   * @param record just read; null or undefined: it does not exist
+   * @param name for the error message, such as `record 0190…`
    * @throws ApiError 403, 404
    */
   async assertReadable<T extends RecordKey>(
@@ -178,7 +171,7 @@ export class RecordsService {
     if (readerUserId === userId) return record;
     if (readerUserId !== undefined && (await manager.existsBy(Share, { userId, itemId, readerUserId })))
       return record;
-    // A deletion takes the shares along: one that commits between the two looks must not pass for a missing right.
+    // Race: a deletion that commits between the two reads deletes the shares, too. It is a 404, not a 403.
     if (!(await manager.existsBy(SyncRecord, { userId, itemId }))) throw notFound(`There is no ${name}.`);
     throw forbidden(`You have no access to ${name}.`);
   }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { singularize } from 'inflection';
+import { readFileSync } from 'node:fs';
 import { assetOf, isResourceType, itemTypeOf, RESOURCE_TYPE } from './resource-type.js';
 
 describe('isResourceType', () => {
@@ -35,6 +37,17 @@ describe('isResourceType', () => {
     ['ROUTE'],
   ])('refuses %j', (type) => {
     expect(isResourceType(type)).toBe(false);
+  });
+
+  it('reserves the first path segment of every route under /api/v1/', () => {
+    const { paths } = JSON.parse(readFileSync('openapi.json', 'utf8')) as { paths: object };
+    const segments = Object.keys(paths)
+      .filter((path) => path.startsWith('/api/v1/'))
+      .map((path) => path.split('/')[3].replace(/\.json$/, ''))
+      .filter((segment) => !segment.startsWith('{'));
+    expect(segments).toEqual(expect.arrayContaining(['sync', 'users']));
+    // The type of a segment, too: the URLs of its items have the plural.
+    expect(segments.flatMap((name) => [name, singularize(name)]).filter(isResourceType)).toEqual([]);
   });
 
   it.each(['collection', 'user', 'sync', 'api-key', 'api-client', 'webhook'])(

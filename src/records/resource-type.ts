@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 /** A letter, then letters, digits, `_` or `-`. */
 export const RESOURCE_TYPE = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
-/** Names under /api/v1/ that are, or are kept for, routes of our own. */
+/** First path segments under /api/v1/ that routes use or may use. No resource type has such a name. */
 const RESERVED = new Set([
   'api-client',
   'api-clients',
@@ -26,10 +26,10 @@ const RESERVED = new Set([
   'webhooks',
 ]);
 
-/** The feed's name for a type: `FEATURE_FLAG_STATE` is `feature_flag_state`. */
+/** Name of a type in the feed: `feature_flag_state` for `FEATURE_FLAG_STATE`. */
 export const itemTypeOf = (resourceType: string) => resourceType.toLowerCase();
 
-/** The name of a type in URLs and in `assets`: `route` is `routes`, `policy` is `policies`. */
+/** Name of a type in URLs and in `assets`, its plural: `routes` for `route`, `policies` for `policy`. */
 export function assetOf(itemType: string): string {
   const known = assets.get(itemType);
   if (known !== undefined) return known;
@@ -38,10 +38,9 @@ export function assetOf(itemType: string): string {
   return asset;
 }
 
-/** The plural takes dozens of patterns to find; services have few types. */
+/** Cache: a plural takes dozens of patterns to find, and services have few types. */
 const assets = new LRUCache<string, string>({ max: 1_000 });
 
-/** May a record have this type? */
 export function isResourceType(value: unknown): value is string {
   return typeof value === 'string' && RESOURCE_TYPE.test(value) && !RESERVED.has(itemTypeOf(value));
 }

@@ -1,20 +1,16 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { Datetime, ListOf, Text } from '../api/fields.js';
 import { PageBody } from '../api/page.dto.js';
 
 /** A developer who may read a record. */
 export class ShareBody {
-  @ApiProperty({ example: 'dev-456', description: 'Who may read the record.' })
+  @Text(255, { description: 'Developer who may read the record.', example: 'dev-456' })
   developerId: string;
 
-  @ApiProperty({ format: 'date-time', example: '2025-12-01T10:00:00.000Z', description: 'Since when.' })
+  @Datetime({ description: 'When the record was shared.', example: '2025-12-01T10:00:00.000Z' })
   createdAt: string;
 }
 
 export class SharePageBody extends PageBody {
-  @ApiProperty({
-    type: ShareBody,
-    isArray: true,
-    description: 'In the order in which developers came to be.',
-  })
+  @ListOf(ShareBody, 'Developers who may read the record, in the order of their creation.')
   data: ShareBody[];
 }

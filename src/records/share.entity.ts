@@ -3,7 +3,9 @@ import { Developer } from '../developers/developer.entity.js';
 import { bigint } from '../database/bigint.js';
 import { SyncRecord } from './record.entity.js';
 
-/** The right of another developer to read one record. In the owner's library; gone with the record. */
+/**
+ * The right of another developer to read one record. Part of the owner's library; deleted with the record.
+ */
 @Entity('shares')
 @ForeignKey(() => SyncRecord, ['userId', 'itemId'], ['userId', 'itemId'], {
   name: 'shares_record',
@@ -17,7 +19,7 @@ export class Share {
   @PrimaryColumn('bigint', { name: 'item_id', transformer: bigint })
   itemId: number;
 
-  /** The developer who may read. */
+  /** The developer who may read the record. */
   @PrimaryColumn('integer', { name: 'reader_user_id' })
   readerUserId: number;
 

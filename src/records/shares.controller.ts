@@ -1,22 +1,16 @@
-import { applyDecorators, Controller, Delete, Get, HttpCode, Param, Put, Query } from '@nestjs/common';
-import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import { Access, CurrentCaller } from '../access/access.decorator.js';
+import { Controller, Delete, Get, Put, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
-import { notFound } from '../http/api-error.js';
-import { ApiErrors } from '../api/errors.decorator.js';
-import { ApiRecordId, NO_RECORD } from './record-id.js';
+import { Endpoint, IdParam, TextParam } from '../access/endpoint.decorator.js';
 import { PageQuery } from '../api/page.dto.js';
-import { ParseText } from '../api/params.js';
-import { INVALID_ID, ParseUuid } from '../api/params.js';
+import { INVALID_ID } from '../api/params.js';
+import { notFound } from '../http/api-error.js';
+import { NO_RECORD } from './record-errors.js';
 import { SharePageBody } from './share.dto.js';
 import { SharesService } from './shares.service.js';
 
-const ApiShare = () =>
-  applyDecorators(
-    ApiRecordId(),
-    ApiParam({ name: 'developerId', description: 'The developer who may read it.', example: 'dev-456' }),
-    ApiErrors(INVALID_ID, NO_RECORD, notFound('There is no developer dev-456.')),
-  );
+const NO_DEVELOPER = notFound('There is no developer dev-456.');
 
 @ApiTags('Sharing and collections')
 @Controller('api/v1/sync/records/:id/shares')
@@ -24,53 +18,50 @@ export class SharesController {
   constructor(private readonly shares: SharesService) {}
 
   @Get()
-  @Access('sync:read')
-  @ApiOperation({ summary: 'List who may read a record', description: 'For its owner, and for admins.' })
-  @ApiRecordId()
-  @ApiOkResponse({ type: SharePageBody, description: 'A page of those who may read the record.' })
-  @ApiErrors(INVALID_ID, NO_RECORD)
+  @Endpoint('sync:read', {
+    summary: 'List the shares of a record',
+    description: 'For the owner of the record, and for admins.',
+    returns: [200, 'A page of the developers who may read the record.', SharePageBody],
+    errors: [INVALID_ID, NO_RECORD],
+  })
   list(
     @CurrentCaller() caller: Caller,
-    @Param('id', ParseUuid) id: string,
+    @IdParam('Id of the record.') id: string,
     @Query() query: PageQuery,
   ): Promise<SharePageBody> {
     return this.shares.list(caller, id, query);
   }
 
   @Put(':developerId')
-  @HttpCode(204)
-  @Access('sync:write')
-  @ApiOperation({
+  @Endpoint('sync:write', {
     summary: 'Share a record',
     description:
-      'Lets another developer read this record, by its id and its item page, and pin it. It does not show up in that ' +
-      "developer's list of records. Sharing twice is no error.",
+      'Allows another developer to read this record, by its id and its item page, and to pin it. The list ' +
+      'of records of that developer does not include it. Idempotent.',
+    returns: [204, 'The record is shared.'],
+    errors: [INVALID_ID, NO_RECORD, NO_DEVELOPER],
   })
-  @ApiShare()
-  @ApiNoContentResponse({ description: 'Shared, now or before.' })
   grant(
     @CurrentCaller() caller: Caller,
-    @Param('id', ParseUuid) id: string,
-    @Param('developerId', ParseText) developerId: string,
+    @IdParam('Id of the record.') id: string,
+    @TextParam('developerId', 'Developer who may read the record.', 'dev-456') developerId: string,
   ): Promise<void> {
     return this.shares.grant(caller, id, developerId);
   }
 
   @Delete(':developerId')
-  @HttpCode(204)
-  @Access('sync:write')
-  @ApiOperation({
+  @Endpoint('sync:write', {
     summary: 'Stop sharing a record',
     description:
-      'Takes effect at once. If the developer had pinned the record, `removed` arrives in that feed. Revoking what is ' +
-      'not shared is no error.',
+      'Takes effect at once. If the developer has pinned the record, the feed of that developer gets ' +
+      '`removed`. Idempotent.',
+    returns: [204, 'The record is not shared.'],
+    errors: [INVALID_ID, NO_RECORD, NO_DEVELOPER],
   })
-  @ApiShare()
-  @ApiNoContentResponse({ description: 'Not shared any more.' })
   revoke(
     @CurrentCaller() caller: Caller,
-    @Param('id', ParseUuid) id: string,
-    @Param('developerId', ParseText) developerId: string,
+    @IdParam('Id of the record.') id: string,
+    @TextParam('developerId', 'Developer who may no longer read the record.', 'dev-456') developerId: string,
   ): Promise<void> {
     return this.shares.revoke(caller, id, developerId);
   }

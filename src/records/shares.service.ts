@@ -9,7 +9,7 @@ import { RecordsService } from './records.service.js';
 import type { SharePageBody } from './share.dto.js';
 import { Share } from './share.entity.js';
 
-/** Who else may read a record. Only its owner, or an admin, decides; the writes hold the owner's lock. */
+/** Shares of a record. Its owner or an admin changes them; the writes hold the lock of the owner's feed. */
 @Injectable()
 export class SharesService {
   constructor(
@@ -18,31 +18,30 @@ export class SharesService {
     private readonly developers: DevelopersService,
   ) {}
 
-  /** @throws ApiError 400 for the owner itself, 403, 404 */
+  /** Idempotent. @throws ApiError 400 for the owner, 403, 404 */
   async grant(caller: Caller, recordId: string, developerId: string): Promise<void> {
-    const grantee = caller.isAdmin
+    const reader = caller.isAdmin
       ? await this.developers.findOrCreate(developerId)
       : await this.developers.find(developerId);
     await this.records.withRecord(caller, recordId, async (manager, { userId, itemId }) => {
-      if (!grantee) throw notFound(`There is no developer ${developerId}.`);
-      if (grantee.userId === userId)
-        throw invalidRequest('A record cannot be shared with its own developer.');
-      const key = { userId, itemId, readerUserId: grantee.userId };
+      if (!reader) throw notFound(`There is no developer ${developerId}.`);
+      if (reader.userId === userId) throw invalidRequest('A record cannot be shared with its own developer.');
+      const key = { userId, itemId, readerUserId: reader.userId };
       if (await manager.existsBy(Share, key)) return;
       await manager.insert(Share, { ...key, createdAt: new Date() });
     });
   }
 
   /**
-   * Takes effect at once: when this returns, the developer can read nothing of the record any more.
+   * Idempotent. Takes effect at once: when this returns, the developer cannot read the record any more.
    *
    * @throws ApiError 403, 404
    */
   async revoke(caller: Caller, recordId: string, developerId: string): Promise<void> {
-    const grantee = await this.developers.find(developerId);
+    const reader = await this.developers.find(developerId);
     await this.records.withRecord(caller, recordId, async (manager, { userId, itemId }) => {
-      if (!grantee) throw notFound(`There is no developer ${developerId}.`);
-      const share = await manager.findOneBy(Share, { userId, itemId, readerUserId: grantee.userId });
+      if (!reader) throw notFound(`There is no developer ${developerId}.`);
+      const share = await manager.findOneBy(Share, { userId, itemId, readerUserId: reader.userId });
       if (share) await manager.remove(Share, share);
     });
   }

@@ -2,11 +2,11 @@ import type { EntityManager, QueryDeepPartialEntity } from 'typeorm';
 import { SyncRecord } from './record.entity.js';
 
 /**
- * Updates a whole record. The one exception from the rule that records are written with `insert`, `save` and `remove`:
- * `save()` would read the record once more (a round trip), and `update()` tells subscribers of everything as long as
- * it is given the whole entity.
+ * Updates a whole record. The one exception to the rule that records are written with `insert`, `save` and
+ * `remove`: `save()` would read the record again (a round trip), and `update()` gives subscribers every field
+ * if it gets the whole entity.
  *
- * @param record as it was read in this transaction, with its changes
+ * @param record read in this transaction, then changed
  */
 export async function updateWhole(manager: EntityManager, record: SyncRecord): Promise<SyncRecord> {
   const { userId, itemId } = record;

@@ -1,35 +1,38 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** What can happen to an item (spec/sync-endpoint.md, Action Types). */
+/** Actions on an item (spec/sync-endpoint.md, Action Types). */
 export const ACTIONS = ['created', 'updated', 'deleted', 'added', 'removed'] as const;
 export type Action = (typeof ACTIONS)[number];
 
-/** SQL: is nothing left after this change, no item or no pin? */
-export const IS_END = "action IN ('deleted', 'removed')";
+/** SQL: tombstone. The change ends its item or its pin. */
+export const IS_TOMBSTONE = "action IN ('deleted', 'removed')";
 
 /**
- * SQL: is this a change of a pin, and not of an item? An item that its owner has pinned is both in one feed, and the
- * two come and go by themselves; what is in a feed of somebody else's is there because it is pinned.
+ * SQL: the change is one of a pin, not of an item. An item that its owner has pinned is both in one feed, and
+ * each has its own history. An item in the feed of another developer is there because of its pin.
  */
-export const IS_OF_PIN = '(collection_id IS NOT NULL OR user_id <> item_user_id)';
+export const IS_PIN_CHANGE = '(collection_id IS NOT NULL OR user_id <> item_user_id)';
 
 /**
- * One change in one developer's feed. Nothing of it ever changes, except that it is superseded. The primary key is the
- * feed itself: its order, its index, and the proof that no two changes of a feed share a datetime. It and
- * `change_events_alive` INCLUDE all that an answer shows (a migration says so: TypeORM has no word for it), because
- * among many millions, the changes of one feed lie in the table between those of all others, each in a block of its own.
+ * One change in one developer's feed. Append-only, except for `supersededAt`.
+ *
+ * The primary key is the feed: its order, its index, and the constraint that datetimes in a feed are unique.
+ *
+ * Covering indexes: the primary key and `change_events_alive` INCLUDE every column that an answer shows (in
+ * the migration; TypeORM cannot express it). In a large table, each change of a feed lies in a block of its
+ * own among the changes of other feeds, so a page that reads the table costs one block per change.
  */
 @Entity('change_events')
 @Index('change_events_of_item', ['userId', 'itemId', 'datetime'])
-// The library as it is, in the order of its latest changes, and what is not in it any more.
+// The current library in the order of its latest changes, and the tombstones.
 @Index('change_events_alive', { synchronize: false })
-@Index('change_events_ended', ['userId', 'datetime'], { where: IS_END })
+@Index('change_events_ended', ['userId', 'datetime'], { where: IS_TOMBSTONE })
 export class ChangeEvent {
-  /** The feed that this is in. */
+  /** The feed. */
   @PrimaryColumn('integer', { name: 'user_id' })
   userId: number;
 
-  /** The tick of the feed clock that this change took. */
+  /** The tick of this change. */
   @PrimaryColumn({ type: 'timestamptz', precision: 3 })
   datetime: Date;
 
@@ -39,7 +42,9 @@ export class ChangeEvent {
   @Column('varchar', { name: 'item_type', length: 64 })
   itemType: string;
 
-  /** Plural of the type, as `assets` and URLs name it; stored, so that URLs outlive any change of the plural rules. */
+  /**
+   * Plural of the type, for `assets` and URLs. Stored, so that URLs do not change with the rules for plurals.
+   */
   @Column('varchar', { length: 80 })
   asset: string;
 

@@ -1,87 +1,105 @@
-import { iso } from '../database/iso.js';
 import { feedOf } from '../feed-clock/feed-clock.js';
-import { IS_END, IS_OF_PIN } from './change-event.entity.js';
+import { IS_PIN_CHANGE, IS_TOMBSTONE } from './change-event.entity.js';
+import { itemJson } from './sync-item.js';
 
-/** An item as the answer shows it, in the order of `SyncItemBody`. No value needs escaping: types are plain words. */
-const ITEM = `
-  '{"item_type":"' || item_type || '","item_id":' || item_id || ',"item_user_id":' || item_user_id
-    || ',"item_url":"' || $6 || '/api/v1/' || asset || '/' || item_id || '.json","action":"' || action
-    || '","datetime":"' || ${iso('datetime')}
-    || '","collection":' || CASE WHEN action NOT IN ('added', 'removed') THEN 'null' ELSE
-      '{"id":' || f.user_id || ',"type":"pinned","name":"pinned","url":"' || $6 || '/api/v1/collections/'
-      || f.user_id || '.json"}' END || '}'`;
-
-/** What `chunkOf` needs of a change: the indexes have it all, so that no page reads the table. */
+/** Columns of a change. The indexes cover them, so that no page reads the table. */
 const COLUMNS = 'user_id, datetime, action, item_type, asset, item_id, item_user_id, collection_id';
 
-/** The changes that a request is about, and that the chunks before have not read. */
+/** Changes of the chunk, and one more to know whether there are more. */
 const IN_RANGE = `
   user_id = f.user_id AND datetime > $2 AND datetime <= $5 AND ($3::text[] IS NULL OR asset = ANY ($3))
   ORDER BY datetime
   LIMIT $4::int + 1`;
 
+/** Result of the queries below. */
+export interface Chunk {
+  /** Number of items: fewer than the changes that were read where `compact` leaves some out. */
+  count: number;
+  /** Datetime of the last change that was read; null: none. */
+  last: Date | null;
+  /** JSON texts of the items, separated by commas; null: none. */
+  items: string | null;
+  /** There are changes after these, up to $5. */
+  hasMore: boolean;
+}
+
 /**
- * One chunk of an answer, as of a clock that has been read before. Changes up to it never change and never grow in
- * number, so an answer can be read by many queries, without a transaction held open for the time that a slow client
- * takes. `clock` is the clock now, for a reader who has to know whether this database has reached `$5` at all.
+ * SQL: one chunk of an answer, as of a clock that was read before. Changes up to that clock never change and
+ * no more are added, so many queries can read one answer, and no transaction stays open for a slow client.
+ * `clock` is the current clock: earlier than $5 on a replica that lags, where the chunk may be incomplete.
  *
- * PostgreSQL writes the JSON: a row for each item, parsed here only to be written again, costs several times as much.
+ * $1 feed, $2 since (exclusive), $3 assets or null for all, $4 maximum number of items, $5 until (inclusive),
+ * $6 PUBLIC_URL, escaped for a JSON string
  *
- * $1 feed, $2 since (exclusive), $3 assets or null for all, $4 at most so many items, $5 until (inclusive), $6 PUBLIC_URL
- * as the inside of a JSON string
- *
- * @param changes the query of the changes in range; they have COLUMNS, `n` and `is_told`
+ * @param changes query: COLUMNS of the changes in range, `ordinal` from 1, `is_reported` (part of the answer)
  */
 const chunkOf = (changes: string) => `
   SELECT
     f.clock,
-    (count(*) FILTER (WHERE n <= $4 AND is_told))::int AS count,
-    max(datetime) FILTER (WHERE n <= $4) AS last,
-    string_agg(${ITEM}, ',' ORDER BY n) FILTER (WHERE n <= $4 AND is_told) AS items,
-    coalesce(bool_or(n > $4), false) AS "hasMore"
+    (count(*) FILTER (WHERE ordinal <= $4 AND is_reported))::int AS count,
+    max(datetime) FILTER (WHERE ordinal <= $4) AS last,
+    string_agg(${itemJson('f.user_id', '$6')}, ',' ORDER BY ordinal)
+      FILTER (WHERE ordinal <= $4 AND is_reported) AS items,
+    coalesce(bool_or(ordinal > $4), false) AS "hasMore"
   FROM (${feedOf('$1')}) f
   LEFT JOIN LATERAL (${changes}) e ON true
   GROUP BY f.user_id, f.clock`;
 
-/** Every change. */
+/** SQL: every change. */
 export const READ_CHANGES = chunkOf(`
-  SELECT ${COLUMNS}, row_number() OVER (ORDER BY datetime) AS n, true AS is_told
+  SELECT ${COLUMNS}, row_number() OVER (ORDER BY datetime) AS ordinal, true AS is_reported
   FROM change_events
   WHERE ${IN_RANGE}`);
 
 /**
- * The latest change of each item and pin: what is alive, what has ended, and, while a long answer is written, what was
- * alive at its clock and has been superseded since. None of the three reads what was superseded before, and
- * where nothing is older than `since`, nobody has to hear of an end: an initial sync costs what the library costs.
+ * SQL: the latest change of each item and pin, for `compact`. Three parts, each with an index of its own:
  *
- * What the client has at `since` decides how it is told of a change: an item that it does not have was `created`, and
- * it need not know that one has ended. (Both are asked as values: EXISTS may become one hash of everybody's history.)
+ * - Items and pins that exist.
+ * - Tombstones, if the feed has changes up to the `since` of the request. Otherwise the client has nothing
+ *   to delete.
+ * - Changes that were the latest ones at $5 but have been superseded since, while the answer is written.
  *
- * PostgreSQL may plan it without the values, as if every range were a part of the history. OFFSET 0, which keeps a
- * subquery as it is, and ORDER BY leave it no other way than the right one: without them it read all of the history
- * for each chunk.
+ * None reads what was superseded before, so an initial sync costs what the library costs, not its history.
+ *
+ * The action depends on whether the client has the item, that is, whether it existed at the `since` of the
+ * request. An item that the client does not have is `created` (a pin: `added`), and its tombstone is not
+ * reported. Both questions are scalar subqueries: PostgreSQL may plan EXISTS as one hash of every feed.
+ *
+ * Generic plan: without the values of the parameters, PostgreSQL expects each range to be a large part of the
+ * history. OFFSET 0, which it does not flatten, and ORDER BY leave only the plan that uses the indexes.
+ * Without them each chunk read all of the history.
  *
  * $7 since of the request
  */
 export const READ_LATEST_CHANGES = chunkOf(`
-  SELECT n, e.user_id, datetime, item_type, asset, item_id, item_user_id,
-    CASE WHEN action <> 'updated' OR is_known THEN action WHEN ${IS_OF_PIN} THEN 'added' ELSE 'created' END AS action,
-    is_known OR NOT (${IS_END}) AS is_told
+  SELECT ordinal, e.user_id, datetime, item_type, asset, item_id, item_user_id,
+    CASE
+      WHEN action <> 'updated' OR client_has_it THEN action
+      WHEN ${IS_PIN_CHANGE} THEN 'added'
+      ELSE 'created'
+    END AS action,
+    client_has_it OR NOT (${IS_TOMBSTONE}) AS is_reported
   FROM (
     SELECT coalesce((
       SELECT true FROM change_events WHERE user_id = f.user_id AND datetime <= $7 ORDER BY datetime LIMIT 1
-    ), false) AS has_past
+    ), false) AS has_earlier_changes
     OFFSET 0
-  ) p
+  ) feed_at_since
   CROSS JOIN LATERAL (
-    SELECT *, row_number() OVER (ORDER BY datetime) AS n
+    SELECT *, row_number() OVER (ORDER BY datetime) AS ordinal
     FROM (
-      (SELECT ${COLUMNS} FROM change_events WHERE superseded_at = 'infinity' AND NOT (${IS_END}) AND ${IN_RANGE})
-      UNION ALL
-      (SELECT ${COLUMNS} FROM change_events WHERE has_past AND superseded_at > $5 AND ${IS_END} AND ${IN_RANGE})
+      (
+        SELECT ${COLUMNS} FROM change_events
+        WHERE superseded_at = 'infinity' AND NOT (${IS_TOMBSTONE}) AND ${IN_RANGE}
+      )
       UNION ALL
       (
-        SELECT e.*
+        SELECT ${COLUMNS} FROM change_events
+        WHERE has_earlier_changes AND superseded_at > $5 AND ${IS_TOMBSTONE} AND ${IN_RANGE}
+      )
+      UNION ALL
+      (
+        SELECT superseded_since.*
         FROM (
           SELECT * FROM change_events WHERE f.clock > $5 AND user_id = f.user_id AND datetime > $5
           ORDER BY datetime
@@ -89,20 +107,22 @@ export const READ_LATEST_CHANGES = chunkOf(`
         ) later
         CROSS JOIN LATERAL (
           SELECT ${COLUMNS} FROM change_events
-          WHERE user_id = f.user_id AND item_id = later.item_id AND superseded_at = later.datetime AND NOT (${IS_END})
+          WHERE user_id = f.user_id AND item_id = later.item_id AND superseded_at = later.datetime
+            AND NOT (${IS_TOMBSTONE})
             AND datetime > $2 AND datetime <= $5 AND ($3::text[] IS NULL OR asset = ANY ($3))
           OFFSET 0
-        ) e
+        ) superseded_since
       )
     ) latest
     ORDER BY datetime
     LIMIT $4::int + 1
   ) e
   CROSS JOIN LATERAL (
-    SELECT CASE WHEN has_past THEN coalesce((
+    SELECT CASE WHEN has_earlier_changes THEN coalesce((
       SELECT true FROM change_events
-      WHERE user_id = f.user_id AND item_id = e.item_id AND datetime <= $7 AND superseded_at > $7 AND NOT (${IS_END})
-        AND ${IS_OF_PIN} = (e.collection_id IS NOT NULL OR e.user_id <> e.item_user_id)
+      WHERE user_id = f.user_id AND item_id = e.item_id AND datetime <= $7 AND superseded_at > $7
+        AND NOT (${IS_TOMBSTONE})
+        AND ${IS_PIN_CHANGE} = (e.collection_id IS NOT NULL OR e.user_id <> e.item_user_id)
       LIMIT 1
-    ), false) ELSE false END AS is_known
-  ) k`);
+    ), false) ELSE false END AS client_has_it
+  ) client`);

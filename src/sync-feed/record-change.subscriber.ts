@@ -13,7 +13,7 @@ import { assetOf, itemTypeOf } from '../records/resource-type.js';
 import type { Action } from './change-event.entity.js';
 import { FeedWriter } from './feed-writer.js';
 
-/** Work of another room in the transaction that changes or removes a record, before the event of that change. */
+/** Work of another module in the transaction that changes or removes a record, before the event. */
 export type RecordChangeHook = (
   manager: EntityManager,
   action: 'updated' | 'deleted',
@@ -21,11 +21,11 @@ export type RecordChangeHook = (
 ) => Promise<void>;
 
 /**
- * Writes every change of a record into its owner's feed, in the transaction of the change: both happen or neither. It
- * works in the `before` hooks, so that the record carries the tick of its own event.
+ * Writes an event for each change of a record to its owner's feed, in the transaction of the change. It uses
+ * the `before` hooks, so that the record is stored with the tick of its event.
  *
- * The only subscriber of records: TypeORM runs equal hooks of several subscribers at the same time, and a connection
- * can do one thing at a time. Other rooms register with `precede` and run one after the other.
+ * The only subscriber of records: TypeORM runs the same hook of several subscribers concurrently, but a
+ * connection runs one query at a time. Other modules register with `beforeEvent` and run one after the other.
  */
 @Injectable()
 export class RecordChangeSubscriber implements EntitySubscriberInterface<SyncRecord> {
@@ -39,7 +39,7 @@ export class RecordChangeSubscriber implements EntitySubscriberInterface<SyncRec
   }
 
   /** Registers a hook. Hooks run in the order of registration. Call it at start, before the first change. */
-  precede(hook: RecordChangeHook): void {
+  beforeEvent(hook: RecordChangeHook): void {
     this.hooks.push(hook);
   }
 
@@ -48,21 +48,21 @@ export class RecordChangeSubscriber implements EntitySubscriberInterface<SyncRec
   }
 
   beforeInsert({ manager, entity }: InsertEvent<SyncRecord>): Promise<void> {
-    return this.announce(manager, 'created', entity);
+    return this.append(manager, 'created', entity);
   }
 
   async beforeUpdate({ manager, entity }: UpdateEvent<SyncRecord>): Promise<void> {
     const record = entity as SyncRecord;
     for (const hook of this.hooks) await hook(manager, 'updated', record);
-    await this.announce(manager, 'updated', record);
+    await this.append(manager, 'updated', record);
   }
 
   async beforeRemove({ manager, databaseEntity }: RemoveEvent<SyncRecord>): Promise<void> {
     for (const hook of this.hooks) await hook(manager, 'deleted', databaseEntity);
-    await this.announce(manager, 'deleted', databaseEntity);
+    await this.append(manager, 'deleted', databaseEntity);
   }
 
-  private async announce(manager: EntityManager, action: Action, record: SyncRecord): Promise<void> {
+  private async append(manager: EntityManager, action: Action, record: SyncRecord): Promise<void> {
     const itemType = itemTypeOf(record.resourceType);
     const { datetime, itemId } = await this.feed.append(manager, {
       userId: record.userId,

@@ -1,12 +1,12 @@
 import { ApiError, missingParameter } from '../http/api-error.js';
 
-// RFC 3339, section 5.6. A space where the sign of the offset belongs is a `+` that nobody escaped.
+// RFC 3339, section 5.6. A space in place of the sign of the offset is a `+` that was not percent-encoded.
 const SINCE =
   /^(\d{4})-(\d\d)-(\d\d)(?:[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+\- ])(\d\d):(\d\d))?)?$/;
 
 const MINUTE = 60_000;
 
-/** What four digits of a year can say; an offset may lead beyond it. */
+/** Range of a year of four digits. An offset may move a datetime out of it. */
 const FIRST = Date.parse('0000-01-01T00:00:00Z');
 const LAST = Date.parse('9999-12-31T23:59:59.999Z');
 
@@ -19,13 +19,12 @@ export const invalidSince = () =>
   );
 
 /**
- * The `since` of a sync request as milliseconds since 1970. Digits beyond the millisecond are cut off, which changes
- * nothing: events have whole milliseconds, so `datetime > since` holds for the same ones.
+ * The `since` of a sync request, in ms since 1970. Accepts RFC 3339 with `Z` or any offset and any fraction;
+ * a date alone means midnight, no offset means UTC. Digits beyond the millisecond are cut off: events have
+ * whole milliseconds, so `datetime > since` holds for the same ones.
  *
- * Accepts RFC 3339 with `Z` or any offset and any fraction; a date alone means midnight, no offset means UTC.
- *
- * @param since the query parameter as parsed: a list when it was repeated
- * @throws ApiError 422 when it is missing or empty, 400 when it is anything else (spec/sync-endpoint.md)
+ * @param since a string; a list if the parameter was repeated
+ * @throws ApiError 422 if it is missing or empty, 400 if it is invalid (spec/sync-endpoint.md)
  */
 export function parseSince(since: unknown): number {
   if (since === undefined || since === '') throw missingParameter('since');
@@ -37,7 +36,7 @@ export function parseSince(since: unknown): number {
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   date.setUTCHours(hour, minute, second, milliseconds);
-  // A date that does not exist (30 February, 24:00, a leap second) rolls over into another one.
+  // A date that does not exist (30 February, 24:00, a leap second) rolls over to another one.
   const isReal =
     date.getUTCMonth() === month - 1 &&
     date.getUTCDate() === day &&
@@ -50,5 +49,5 @@ export function parseSince(since: unknown): number {
   return Math.min(Math.max(instant, FIRST), LAST);
 }
 
-/** A datetime as a cursor: what an answer gives as `rwgps_datetime`, and takes as `since`. */
+/** A datetime as a cursor: the `rwgps_datetime` of an answer, and the `since` of the next request. */
 export const cursorOf = (datetime: Date) => datetime.toISOString().replace('Z', '+00:00');

@@ -1,8 +1,8 @@
-import type { SyncBody } from './sync-feed.dto.js';
+import type { SyncBody } from './sync-answer.js';
 
 const ORIGIN = 'https://sync.example.com/api/v1';
 
-/** The answer of spec/sync-endpoint.md, oldest first as that document requires. */
+/** The example of spec/sync-endpoint.md, oldest first as that document requires. */
 export const SYNC_EXAMPLE: SyncBody = {
   items: [
     {

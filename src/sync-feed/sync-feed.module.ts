@@ -1,15 +1,16 @@
 import { Module } from '@nestjs/common';
 import { DevelopersModule } from '../developers/developers.module.js';
+import { FeedReader } from './feed-reader.js';
 import { FeedWriter } from './feed-writer.js';
 import { RecordChangeSubscriber } from './record-change.subscriber.js';
 import { SyncFeedController } from './sync-feed.controller.js';
 import { SyncFeedService } from './sync-feed.service.js';
 
-/** The feed that clients poll: RecordChangeSubscriber writes it, SyncFeedService reads it. */
+/** The feed that clients poll. FeedWriter writes it, FeedReader reads it. */
 @Module({
   imports: [DevelopersModule],
   controllers: [SyncFeedController],
-  providers: [FeedWriter, RecordChangeSubscriber, SyncFeedService],
+  providers: [FeedReader, FeedWriter, RecordChangeSubscriber, SyncFeedService],
   exports: [FeedWriter, RecordChangeSubscriber],
 })
 export class SyncFeedModule {}

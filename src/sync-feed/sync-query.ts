@@ -4,7 +4,7 @@ import { isText } from '../api/rules.js';
 
 export const MAX_LIMIT = 10_000;
 
-/** All assets. Leaving out `assets` means the default of the API client instead. */
+/** All assets. Without `assets`, the default of the API client applies instead. */
 export const ALL_ASSETS = '*';
 
 const ASSETS = /^(\*|[A-Za-z][\w-]*(,[A-Za-z][\w-]*)*)$/;
@@ -13,8 +13,8 @@ const ASSETS = /^(\*|[A-Za-z][\w-]*(,[A-Za-z][\w-]*)*)$/;
 export class SyncQuery {
   @Field({ type: String }, [Allow()], {
     description:
-      'ISO8601 formatted datetime: RFC 3339 with `Z` or an offset, or a date alone. Exclusive: only changes after ' +
-      'it are returned. `1970-01-01T00:00:00Z` returns the whole library.',
+      'ISO8601 formatted datetime: RFC 3339 with `Z` or an offset, or a date alone. Exclusive: the answer ' +
+      'has only changes after it. `1970-01-01T00:00:00Z` returns the whole library.',
     example: '1970-01-01T00:00:00Z',
   })
   since: unknown;
@@ -29,9 +29,9 @@ export class SyncQuery {
     {
       optional: true,
       description:
-        'Comma-separated list of asset types to return: `routes`, `trips`, `routes,trips` or the plural of any other ' +
-        'type; `*` is all of them. Unknown ones match nothing. Left out: the `defaultAssets` of the API client that ' +
-        'the credential belongs to; all, if it has none or there is no client.',
+        'Comma-separated list of asset types to return: `routes`, `trips`, `routes,trips` or the plural ' +
+        'of any other type; `*` for all types. Unknown types match nothing. Default: the ' +
+        '`defaultAssets` of the API client of the credential, if any; all types otherwise.',
       pattern: ASSETS.source,
     },
   )
@@ -39,8 +39,7 @@ export class SyncQuery {
 
   @QueryInteger(MAX_LIMIT, {
     optional: true,
-    description:
-      'At most this many items; `meta.has_more` says whether there are more. Left out: everything.',
+    description: 'Maximum number of items. `meta.has_more` is true if there are more. Default: no limit.',
   })
   limit?: number;
 
@@ -48,23 +47,23 @@ export class SyncQuery {
     optional: true,
     default: false,
     description:
-      '`true`: each item, and each pin, at most once, as its latest change: for a first sync, which then costs what ' +
-      'the library costs and not its history. Items that ended and were not there at `since` are left out. ' +
-      '`meta.next_sync_url` of the last page goes on without it.',
+      '`true`: each item and each pin at most once, with its latest change. For an initial sync: its cost ' +
+      'depends on the size of the library, not of its history. Items that were created and deleted after ' +
+      '`since` are left out. `meta.next_sync_url` of the last page does not repeat the parameter.',
   })
   compact?: 'true' | 'false';
 
   @Text(255, {
     optional: true,
-    description: 'The developer whose feed is read. Required for admins; all others have only their own.',
+    description: 'Developer whose feed is read. Required for admins. Default: the own developer.',
   })
   developerId?: string;
 
   /**
    * Hot path: the same rules as above, checked by hand. class-validator took a tenth of an idle poll.
    *
-   * @param query as Fastify parsed it: texts, or lists of texts where a parameter was repeated
-   * @returns undefined when anything is wrong; class-validator then names it
+   * @param query from Fastify: strings; lists of strings for repeated parameters
+   * @returns undefined for an invalid query; class-validator then gives the error message
    */
   static parse(query: Record<string, unknown>): SyncQuery | undefined {
     const { since, assets, limit, compact, developerId, ...unknown } = query;

@@ -1,0 +1,86 @@
+import { Datetime, Flag, Integer, ListOf, Nested, Url } from '../api/fields.js';
+import { config } from '../config.js';
+import type { Chunk } from './read-changes.js';
+import { cursorOf } from './since.js';
+import { SyncItemBody } from './sync-item.js';
+import type { SyncRequest } from './sync-request.js';
+
+export const SYNC_PATH = 'api/v1/sync.json';
+
+export class DateRangeBody {
+  @Datetime({ description: 'Exclusive start.', example: '2024-09-01T00:00:00Z' })
+  since: string;
+
+  @Datetime({ description: 'Inclusive end.', example: '2024-09-09T22:53:52.000+00:00' })
+  until: string;
+}
+
+/** spec/sync-endpoint.md, Meta Attributes. */
+export class SyncMetaBody {
+  @Datetime({
+    description: 'Cursor: the `since` of the next sync request.',
+    example: '2024-09-09T22:53:52.000+00:00',
+  })
+  rwgps_datetime: string;
+
+  @Url({
+    description: 'Pre-constructed URL for the next sync request.',
+    example:
+      'https://sync.example.com/api/v1/sync.json?assets=routes%2Ctrips' +
+      '&since=2024-09-09T22%3A53%3A52.000%2B00%3A00',
+  })
+  next_sync_url: string;
+
+  @Integer(0, Infinity, { description: 'Number of items returned in this response.', example: 4 })
+  item_count: number;
+
+  @Nested(DateRangeBody, { description: 'Date range of this response.' })
+  date_range: DateRangeBody;
+
+  @Flag({
+    optional: true,
+    description: 'Only with `limit`: whether there are items after this page.',
+    example: false,
+  })
+  has_more?: boolean;
+}
+
+export class SyncBody {
+  @ListOf(SyncItemBody, 'Oldest first.')
+  items: SyncItemBody[];
+
+  @Nested(SyncMetaBody, { description: 'Cursor and date range of this response.' })
+  meta: SyncMetaBody;
+}
+
+/** JSON text of a `SyncBody` before its items. */
+export const ANSWER_START = '{"items":[';
+
+/**
+ * JSON text of a `SyncBody` after its items. `meta` comes last: an answer that breaks off is not valid JSON.
+ *
+ * @param last the last chunk of the answer
+ * @param count items of all chunks
+ */
+export const answerEnd = (request: SyncRequest, last: Chunk, count: number) =>
+  `],"meta":${JSON.stringify(metaOf(request, last, count))}}`;
+
+function metaOf(
+  { since, until: clock, limit, repeated }: SyncRequest,
+  { hasMore, last }: Chunk,
+  count: number,
+): SyncMetaBody {
+  // A page that `limit` has cut ends at its last change; every other answer ends at the clock.
+  const until = cursorOf(hasMore ? last! : clock);
+  const { assets, developerId, compact } = repeated;
+  const next = Object.entries({ assets, since: until, developerId, compact: hasMore ? compact : undefined })
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value!)}`);
+  return {
+    rwgps_datetime: until,
+    next_sync_url: `${config.PUBLIC_URL}/${SYNC_PATH}?${next.join('&')}`,
+    item_count: count,
+    date_range: { since: new Date(since).toISOString().replace('.000Z', 'Z'), until },
+    ...(limit === Infinity ? {} : { has_more: hasMore }),
+  };
+}
