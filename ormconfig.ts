@@ -45,10 +45,10 @@ export default new TidemarkDataSource(
     // Subscribers are Nest providers that register themselves: `*.subscriber.ts`.
     migrations: [Initial1700000000000],
     synchronize: false,
-    // No extension is needed: every id is made by the server or by an identity column.
+    // No extension is needed: ids come from the server or from an identity column.
     installExtensions: false,
     applicationName: 'tidemark',
-    // How long a request waits for a free connection, in ms, before it is answered with 503.
+    // ms that a request waits for a free connection before the answer 503.
     connectTimeoutMS: 10_000,
     // A lost idle connection is replaced by the pool; without a handler it would end the process.
     poolErrorHandler: () => {},
@@ -58,13 +58,12 @@ export default new TidemarkDataSource(
       ...(isEmbedded ? {} : { Client: PreparingClient, options: SESSION }),
       // The embedded database is one session: a second connection would share its transactions.
       max: isEmbedded ? 1 : config.DATABASE_POOL_SIZE,
-      // In ms. A transaction that its process has abandoned must not hold a feed's lock for ever.
+      // ms. An abandoned transaction must not hold the lock of a feed for ever.
       idle_in_transaction_session_timeout: 30_000,
-      // In ms. A write that waits this long for its feed is answered with 503 instead of piling up.
+      // ms. A write that waits longer for its feed gets 503, instead of piling up.
       lock_timeout: 15_000,
-      // The pool listens for errors of idle connections only, and TypeORM not before its own code runs:
-      // between the two, a connection that PostgreSQL ends would end the process. Whoever uses it then gets
-      // an error anyway.
+      // The pool handles errors of idle connections only, and TypeORM's handler is added later: between the
+      // two, a connection that PostgreSQL ends would end the process. The next statement fails anyway.
       onConnect: (client: Client) => void client.on('error', () => {}),
     },
   },
