@@ -4,7 +4,7 @@ import { cookieKeysOf } from './cookie-keys.js';
 
 const now = Date.UTC(2026, 0, 1);
 
-/** Keys of so many seconds. */
+/** Keys of these ages, in seconds. */
 const keysOf = (ages: number[]) =>
   ages.flatMap((age) =>
     (['token', 'cookie'] as const).map((purpose): ServerKey => ({

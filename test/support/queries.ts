@@ -5,7 +5,7 @@ export interface RecordedQuery {
   values: unknown[];
 }
 
-/** Every statement that this process sends to PostgreSQL while something runs, except for the upkeep of jobs and webhooks. */
+/** Every statement that this process sends meanwhile, except upkeep: of jobs, webhooks and expired rows. */
 export async function recordQueries(run: () => Promise<void>): Promise<RecordedQuery[]> {
   const queries: RecordedQuery[] = [];
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the client that it was called on
@@ -20,5 +20,5 @@ export async function recordQueries(run: () => Promise<void>): Promise<RecordedQ
   } finally {
     pg.Client.prototype.query = original;
   }
-  return queries.filter(({ text }) => !/pgboss\.|FROM webhook_endpoints e/.test(text));
+  return queries.filter(({ text }) => !/pgboss\.|FROM webhook_endpoints e|expires_at"? </.test(text));
 }
