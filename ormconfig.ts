@@ -18,7 +18,7 @@ import { Share } from './src/records/share.entity.js';
 import { ChangeEvent } from './src/sync-feed/change-event.entity.js';
 import { Grant } from './src/tokens/grant.entity.js';
 import { RevokedToken } from './src/tokens/revoked-token.entity.js';
-import { ServerKey } from './src/tokens/server-key.entity.js';
+import { SigningKey } from './src/tokens/signing-key.entity.js';
 import { WebhookAttempt } from './src/webhooks/webhook-attempt.entity.js';
 import { WebhookDelivery } from './src/webhooks/webhook-delivery.entity.js';
 import { WebhookEndpoint } from './src/webhooks/webhook-endpoint.entity.js';
@@ -37,7 +37,7 @@ export default new TidemarkDataSource(
       ? { username: 'postgres', password: 'postgres', database: 'postgres' }
       : { url: config.DATABASE_URL }),
     entities: [
-      ...[Developer, Feed, ApiClient, ApiKey, Grant, ServerKey, RevokedToken],
+      ...[Developer, Feed, ApiClient, ApiKey, Grant, SigningKey, RevokedToken],
       ...[OAuthState, Password, Invite, LoginAttempts],
       ...[SyncRecord, Share, ChangeEvent, Pin],
       ...[WebhookEndpoint, WebhookPosition, WebhookDelivery, WebhookAttempt],

@@ -8,7 +8,7 @@ import { AppModule } from './app.module.js';
 import { ApiErrorFilter } from './http/api-error.filter.js';
 import { addHooks, createAdapter } from './http/fastify.js';
 import { NestLogger } from './http/logger.js';
-import { DOCS_CLIENT, docsRedirectUri } from './oauth/client-adapter.js';
+import { DOCS_CLIENT, docsRedirectUri } from './oauth/docs-client.js';
 import { mountOAuth } from './oauth/routes.js';
 import { createOpenApiDocument } from './openapi.js';
 

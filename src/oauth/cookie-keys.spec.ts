@@ -1,13 +1,13 @@
 import { expect, it } from '@jest/globals';
-import type { ServerKey } from '../tokens/server-key.entity.js';
+import type { SigningKey } from '../tokens/signing-key.entity.js';
 import { cookieKeysOf } from './cookie-keys.js';
 
 const now = Date.UTC(2026, 0, 1);
 
-/** Keys of so many seconds. */
+/** Keys of these ages, in seconds. */
 const keysOf = (ages: number[]) =>
   ages.flatMap((age) =>
-    (['token', 'cookie'] as const).map((purpose): ServerKey => ({
+    (['token', 'cookie'] as const).map((purpose): SigningKey => ({
       id: `${purpose} ${age}`,
       purpose,
       jwk: {},

@@ -1,17 +1,17 @@
-import type { ServerKey } from '../tokens/server-key.entity.js';
+import type { SigningKey } from '../tokens/signing-key.entity.js';
 
-/** In ms: after so long every process knows a key. */
-const KNOWN_AFTER = 5_000;
+/** In ms: every process has loaded a key that is this old. */
+const LOADED_AFTER = 5_000;
 
 /**
- * The keys that sign the cookies of people who log in: the first one signs, all are believed. A new one signs when every
- * process believes it: unlike a token, a cookie that a process does not know is gone, and with it the login that it is
- * about. Until one is old enough, the oldest signs, which most processes know.
+ * Key rotation: the keys of cookies, the signing key first; all of them verify. A new key signs once every
+ * process has loaded it: a process drops a cookie whose key it does not know, and with it the login. While no
+ * key is old enough, the oldest signs, which most processes have loaded.
  *
- * @param keys the newest first
+ * @param keys of all purposes, the newest first
  */
-export function cookieKeysOf(keys: readonly ServerKey[], now = Date.now()): ServerKey[] {
-  const ofCookies = keys.filter(({ purpose }) => purpose === 'cookie');
-  const isKnown = ({ createdAt }: ServerKey) => now - createdAt.getTime() > KNOWN_AFTER;
-  return [...ofCookies.filter(isKnown), ...ofCookies.filter((key) => !isKnown(key)).reverse()];
+export function cookieKeysOf(keys: readonly SigningKey[], now = Date.now()): SigningKey[] {
+  const cookieKeys = keys.filter(({ purpose }) => purpose === 'cookie');
+  const isLoaded = ({ createdAt }: SigningKey) => now - createdAt.getTime() > LOADED_AFTER;
+  return [...cookieKeys.filter(isLoaded), ...cookieKeys.filter((key) => !isLoaded(key)).reverse()];
 }

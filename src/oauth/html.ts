@@ -1,4 +1,4 @@
-/** HTML that needs no escaping any more. */
+/** Text that is HTML already. */
 export class Html {
   constructor(readonly text: string) {}
 }
@@ -11,8 +11,13 @@ const ESCAPES: Record<string, string> = {
   "'": '&#39;',
 };
 
-/** HTML with values in it, in texts or in quoted attributes: escaped, unless they are HTML themselves; undefined is nothing. */
-export function html(strings: TemplateStringsArray, ...values: (string | Html | Html[] | undefined)[]): Html {
+type Value = string | Html | Html[] | undefined;
+
+/**
+ * XSS: a template whose values are escaped for text and for quoted attributes, unless they are `Html`.
+ * Undefined renders as nothing.
+ */
+export function html(strings: TemplateStringsArray, ...values: Value[]): Html {
   const texts = values.map((value) => {
     if (value === undefined) return '';
     if (typeof value === 'string') return value.replace(/[&<>"']/g, (character) => ESCAPES[character]);

@@ -1,10 +1,10 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import { Developer } from '../developers/developer.entity.js';
 
-/** A link with which a developer may set a password, once. */
+/** A one-time link with which a developer chooses a password. */
 @Entity('invites')
 export class Invite {
-  /** SHA-256 of the secret in the link. */
+  /** SHA-256 of the token in the link. */
   @PrimaryColumn('bytea')
   hash: Buffer;
 

@@ -1,28 +1,28 @@
 import type { JWTPayload } from 'jose';
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import type { AccessTokensService } from '../tokens/access-tokens.service.js';
 import { CLIENT_SCOPES } from '../access/scopes.js';
 import { config } from '../config.js';
+import type { AccessTokensService } from '../tokens/access-tokens.service.js';
 
-/** Where the library's answers are not what is true of this server. */
-export function amend(tokens: AccessTokensService) {
+/** Middleware that corrects the library's responses: to discovery, introspection and revocation. */
+export function jwtIntrospection(tokens: AccessTokensService) {
   return async (context: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
     await next();
     const body = (context.body ?? {}) as Record<string, unknown>;
     const { client, provider, route } = context.oidc;
     if (route === 'discovery') {
-      // It adds `openid`, which no client may ask for.
+      // The library adds `openid`, which no client may request.
       body.scopes_supported = CLIENT_SCOPES;
     } else if (route === 'introspection' && body.active === true && typeof body.scope === 'string') {
-      // Of a refresh token: what was granted, which the client may have lost since.
-      const left = client!.scope?.split(' ');
+      // A refresh token: the library states its granted scopes, some of which the client may have lost since.
+      const allowed = client!.scope?.split(' ');
       const granted = body.scope.split(' ');
-      body.scope = granted.filter((scope) => left?.includes(scope)).join(' ');
+      body.scope = granted.filter((scope) => allowed?.includes(scope)).join(' ');
     } else if (body.error === 'unsupported_token_type') {
       try {
         await answerForJwt(context, tokens);
       } catch (error) {
-        // As the library answers when the database cannot be reached.
+        // The library's own response while the database cannot be reached.
         provider.emit('server_error', context, error);
         context.body = { error: 'server_error', error_description: 'oops! something went wrong' };
         context.status = 500;
@@ -32,23 +32,23 @@ export function amend(tokens: AccessTokensService) {
 }
 
 /**
- * The library revokes and introspects what it keeps, and refuses access tokens, which are JWTs and which it does not keep:
- * by then it has authenticated the client. This answers instead, after the same rules: a client learns of, and ends, its
- * own tokens only, and is not told which others there are (RFC 7009, RFC 7662).
+ * Introspection (RFC 7662) and revocation (RFC 7009) of access tokens. The library does not store JWTs, so it
+ * refuses them, after it has authenticated the client. The same rules hold here: a client introspects and
+ * revokes its own tokens only, and cannot find out which others exist.
  */
 async function answerForJwt(context: KoaContextWithOIDC, tokens: AccessTokensService): Promise<void> {
   const { client, params, route } = context.oidc;
-  const claims = await tokens.verify(String(params!.token));
-  const own = claims?.client_id === client!.clientId ? claims : undefined;
+  const verified = await tokens.verify(String(params!.token));
+  const claims = verified?.client_id === client!.clientId ? verified : undefined;
   if (route === 'revocation') {
-    if (own) await tokens.revoke(own);
+    if (claims) await tokens.revoke(claims);
     context.type = 'text';
     context.body = '';
-  } else context.body = (own && (await introspect(tokens, own))) ?? { active: false };
+  } else context.body = (claims && (await introspect(tokens, claims))) ?? { active: false };
   context.status = 200;
 }
 
-/** What a token can still do, which may be less than it says; undefined: nothing. */
+/** The effective scopes, which may be fewer than the token's own; undefined: the token is not active. */
 async function introspect(tokens: AccessTokensService, claims: JWTPayload) {
   const caller = await tokens.findCaller(claims);
   if (!caller) return undefined;

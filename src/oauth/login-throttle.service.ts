@@ -1,15 +1,19 @@
 import { Injectable } from '@nestjs/common';
-import { InjectDataSource } from '@nestjs/typeorm';
-import { isIPv6 } from 'node:net';
+import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
+import ipaddr from 'ipaddr.js';
+import { MoreThan, Repository } from 'typeorm';
 import { hashSecret } from '../clients/secrets.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
+import { LoginAttempts } from './login-attempts.entity.js';
 
-/** Tries without success within WINDOW, in seconds, after which there are no more. */
+/** Failed attempts allowed within WINDOW. */
 const PER_ACCOUNT = 10;
 const PER_ADDRESS = 100;
+
+/** In seconds, from the first attempt on. */
 const WINDOW = 15 * 60;
 
-/** Counts a try before it is made, so that a hundred at once are a hundred. $1 key, $2 seconds */
+/** Atomic counter: returns the attempts of the current window, this one included. $1 key, $2 WINDOW */
 const COUNT = `
   INSERT INTO login_attempts AS a (key, attempts, expires_at)
   VALUES ($1, 1, clock_timestamp() + make_interval(secs => $2))
@@ -18,27 +22,33 @@ const COUNT = `
     expires_at = CASE WHEN a.expires_at > clock_timestamp() THEN a.expires_at ELSE excluded.expires_at END
   RETURNING attempts, ceil(extract(epoch FROM expires_at - clock_timestamp()))::int AS seconds`;
 
-const UNCOUNT = `UPDATE login_attempts SET attempts = greatest(attempts - 1, 0) WHERE key = $1`;
-
-const FORGET = `DELETE FROM login_attempts WHERE key = $1`;
-
-/** Slows down who guesses passwords: counted in the database, for all processes together. */
+/**
+ * Brute force: limits the failed logins of an account, and those from an address. The counters are in the
+ * database, so they hold for all processes together.
+ */
 @Injectable()
-export class ThrottleService {
-  constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
+export class LoginThrottleService {
+  constructor(
+    @InjectDataSource() private readonly dataSource: TidemarkDataSource,
+    @InjectRepository(LoginAttempts) private readonly attempts: Repository<LoginAttempts>,
+  ) {}
 
-  /** @returns seconds to wait before the next try; 0: try now */
+  /**
+   * Counts an attempt before it is made, so that parallel attempts cannot exceed the limit.
+   *
+   * @returns seconds until the next attempt is allowed; 0: this one is
+   */
   async begin(account: string, address: string): Promise<number> {
     return Math.max(
-      await this.count(ofAddress(address), PER_ADDRESS),
-      await this.count(ofAccount(account), PER_ACCOUNT),
+      await this.count(addressKey(address), PER_ADDRESS),
+      await this.count(accountKey(account), PER_ACCOUNT),
     );
   }
 
-  /** The try that was begun is none that counts. */
+  /** A successful login resets the account and takes its own attempt off the address. */
   async succeed(account: string, address: string): Promise<void> {
-    await this.dataSource.execute(FORGET, [ofAccount(account)]);
-    await this.dataSource.execute(UNCOUNT, [ofAddress(address)]);
+    await this.attempts.delete({ key: accountKey(account) });
+    await this.attempts.decrement({ key: addressKey(address), attempts: MoreThan(0) }, 'attempts', 1);
   }
 
   private async count(key: Buffer, limit: number): Promise<number> {
@@ -50,22 +60,19 @@ export class ThrottleService {
   }
 }
 
-const ofAccount = (developerId: string) => hashSecret(`account ${developerId}`);
+const accountKey = (developerId: string) => hashSecret(`account ${developerId}`);
 
-const ofAddress = (address: string) => hashSecret(`address ${networkOf(address)}`);
+const addressKey = (address: string) => hashSecret(`address ${networkOf(address)}`);
 
-/** Who has one IPv6 address has 2^64 of them: the first half is what counts. An IPv4 address is its own. */
+/**
+ * An IPv4 address, or the /64 of an IPv6 address: one host can use all of its /64 (RFC 4291, section 2.5.4).
+ */
 export function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  if (mapped) return mapped[1];
-  const [head, tail] = address.replace(/%.*$/, '').split('::');
-  const left = head === '' ? [] : head.split(':');
-  const right = tail ? tail.split(':') : [];
-  const zeros =
-    tail === undefined ? [] : Array<string>(Math.max(8 - left.length - right.length, 0)).fill('0');
-  return [...left, ...zeros, ...right]
-    .slice(0, 4)
-    .map((group) => parseInt(group, 16).toString(16))
-    .join(':');
+  // A trusted proxy may forward anything.
+  if (!ipaddr.isValid(address)) return address;
+  // `process` turns an IPv4-mapped address (::ffff:192.0.2.1) into the IPv4 address.
+  const parsed = ipaddr.process(address);
+  if (parsed instanceof ipaddr.IPv4) return parsed.toString();
+  const prefix = parsed.parts.slice(0, 4);
+  return prefix.map((group) => group.toString(16)).join(':');
 }

@@ -1,15 +1,15 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import { Grant } from '../tokens/grant.entity.js';
 
-/** What the authorization server remembers until it expires: codes, refresh tokens, logins, and what people are at. */
+/** State of `oidc-provider` until it expires: codes, refresh tokens, login sessions, interactions. */
 @Entity('oauth_states')
 @Index('oauth_states_expires_at', ['expiresAt'])
 export class OAuthState {
-  /** The library's name for what it is. */
+  /** Name of the library's model, such as `RefreshToken`. */
   @PrimaryColumn('varchar', { length: 32 })
   model: string;
 
-  /** SHA-256 of what the holder has: nobody can use what the table says. */
+  /** SHA-256 of the code, token or cookie: a reader of the table cannot use it. */
   @PrimaryColumn('varchar', { length: 64 })
   id: string;
 
@@ -21,16 +21,17 @@ export class OAuthState {
   @Index('oauth_states_grant_id')
   grant: Grant | null;
 
-  /** A second name of a login, which is no secret. */
+  /** Second id of a session, which is no secret. */
   @Index('oauth_states_uid')
   @Column('varchar', { length: 64, nullable: true })
   uid: string | null;
 
-  /** The `developerId` of a login. */
+  /** The `developerId` of a session. */
   @Index('oauth_states_account_id')
   @Column('varchar', { name: 'account_id', length: 255, nullable: true })
   accountId: string | null;
 
+  /** First use of a code or a refresh token; null: unused. */
   @Column({ type: 'timestamptz', name: 'consumed_at', precision: 3, nullable: true })
   consumedAt: Date | null;
 

@@ -4,17 +4,50 @@ import { ClientsModule } from '../clients/clients.module.js';
 import { DevelopersModule } from '../developers/developers.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { AuthorizationServer } from './authorization-server.js';
+import { ExpiryService } from './expiry.service.js';
 import { Interactions } from './interactions.js';
 import { Invite } from './invite.entity.js';
+import { InvitePages } from './invite-pages.js';
+import { LoginAttempts } from './login-attempts.entity.js';
+import { LoginThrottleService } from './login-throttle.service.js';
 import { Password } from './password.entity.js';
 import { PasswordsController } from './passwords.controller.js';
 import { PasswordsService } from './passwords.service.js';
-import { ThrottleService } from './login-throttle.service.js';
 
-/** The built-in authorization server (OAuth 2.0), and how people log in to it. */
+/**
+ * The built-in authorization server (OAuth 2.0). A login, step by step:
+ *
+ *  1. GET /oauth/authorize: hands the request to the library      routes.ts, authorization-server.ts
+ *  2.   checks client, redirect URI, scope and PKCE               adapters/client-adapter.ts
+ *  3.   stores an interaction, redirects to its page              adapters/state-adapter.ts
+ *  4. GET /oauth/interaction/{uid}: the login page                interactions.ts, pages.ts
+ *  5. POST of its form: same browser, same origin                 interactions.ts, page-reply.ts
+ *  6.   counts the attempt                                        login-throttle.service.ts
+ *  7.   verifies the password, redirects to the library           passwords.service.ts, interactions.ts
+ *  8. GET /oauth/authorize/{uid}: starts the login session        adapters/state-adapter.ts
+ *  9. GET /oauth/interaction/{uid}: the consent page              interactions.ts, pages.ts
+ * 10. POST of its form: stores the grant, redirects again         interactions.ts, adapters/grant-adapter.ts
+ * 11. GET /oauth/authorize/{uid}: sends a code to the application adapters/state-adapter.ts
+ * 12. POST /oauth/token: verifies the client's secret             routes.ts, oidc-provider.ts
+ * 13.   consumes the code (compare-and-set)                       adapters/state-adapter.ts
+ * 14.   signs the access token, which names its grant             provider-configuration.ts
+ * 15. API requests: verify the token, look up the grant           src/auth, src/tokens
+ */
 @Module({
-  imports: [TypeOrmModule.forFeature([Password, Invite]), ClientsModule, DevelopersModule, TokensModule],
+  imports: [
+    TypeOrmModule.forFeature([Password, Invite, LoginAttempts]),
+    ClientsModule,
+    DevelopersModule,
+    TokensModule,
+  ],
   controllers: [PasswordsController],
-  providers: [AuthorizationServer, Interactions, PasswordsService, ThrottleService],
+  providers: [
+    AuthorizationServer,
+    ExpiryService,
+    Interactions,
+    InvitePages,
+    LoginThrottleService,
+    PasswordsService,
+  ],
 })
 export class OAuthModule {}

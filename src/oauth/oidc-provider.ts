@@ -1,14 +1,52 @@
+import type { IncomingMessage } from 'node:http';
 import { stripVTControlCharacters } from 'node:util';
-import type { Provider as LibraryProvider } from 'oidc-provider';
+import type { Configuration, Provider as LibraryProvider } from 'oidc-provider';
+import { config } from '../config.js';
 import { logger } from '../http/logger.js';
 
-// It says at import, in colours on the console, that it is not made for Node 20: whoever starts this server can do nothing
-// about it, and all of our tests run there (docs/decisions/0010-oauth.md).
+/*
+ * The edge of the library `oidc-provider`: its import, its patches, and the request headers that it trusts.
+ */
+
+// At import the library prints a coloured warning that it does not support Node 20. Operators cannot act on
+// it, and all tests run on Node 20, so it goes to the log at level debug (docs/decisions/0010-oauth.md).
 /* eslint-disable no-console */
 const { warn } = console;
 console.warn = (text: string) => logger.debug(stripVTControlCharacters(text));
 const library = await import('oidc-provider');
 console.warn = warn;
 
-export const { Provider, errors } = library;
+export const { errors } = library;
 export type Provider = LibraryProvider;
+
+/**
+ * A provider whose issuer is PUBLIC_URL.
+ *
+ * @param verifySecret the database stores hashes, which the library cannot compare
+ */
+export function createProvider(
+  configuration: Configuration,
+  verifySecret: (clientId: string, secret: string) => Promise<boolean>,
+): Provider {
+  const provider = new library.Provider(config.PUBLIC_URL!, configuration);
+  // Trusts X-Forwarded-Proto and X-Forwarded-Host: `withForwardedHeaders` overwrites them in every request.
+  provider.proxy = true;
+  provider.Client.prototype.compareClientSecret = async function (secret: string) {
+    return verifySecret(this.clientId, secret);
+  };
+  return provider;
+}
+
+/** A path as browsers request it: with the path of PUBLIC_URL, which a proxy may strip. */
+export const publicPath = (path: string) => new URL(config.PUBLIC_URL!).pathname.replace(/\/$/, '') + path;
+
+/**
+ * Host header injection: overwrites the headers and the URL from which the library derives its own address.
+ * It is PUBLIC_URL, whatever a client sends.
+ */
+export function withForwardedHeaders(request: IncomingMessage): IncomingMessage {
+  const { protocol, host } = new URL(config.PUBLIC_URL!);
+  request.headers['x-forwarded-proto'] = protocol.slice(0, -1);
+  request.headers['x-forwarded-host'] = host;
+  return Object.assign(request, { originalUrl: publicPath(request.url!) });
+}

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Html, html } from './html.js';
 
-/** Works from 320 px on, follows the system's dark mode, and leaves the focus ring alone. */
+/** Works from a width of 320 px on, follows the system's dark mode, and keeps the browser's focus ring. */
 const STYLE = `
 :root{color-scheme:light dark}
-body{font:1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:26rem;padding:1.5rem 1rem;overflow-wrap:anywhere}
+body{font:1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:26rem;padding:1.5rem 1rem;
+  overflow-wrap:anywhere}
 h1{font-size:1.5rem;line-height:1.25}
 label{display:block;font-weight:600;margin-top:1rem}
 input{box-sizing:border-box;font:inherit;padding:.5rem;width:100%}
@@ -15,18 +16,21 @@ button{font:inherit;margin:1.25rem .75rem 0 0;min-height:2.75rem;padding:.5rem 1
 const STYLE_HASH = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;
 
 /**
- * What a page may do: show its style and send its forms, nothing else, and in no frame.
+ * Content-Security-Policy of a page: its style and its forms, nothing else. No frame may show it
+ * (clickjacking).
  *
- * @param formAction where a form may lead, redirects included, besides this server
+ * @param formAction origin or scheme to which a form may be redirected, besides this server
  */
 export const pagePolicy = (formAction = '') =>
   `default-src 'none'; style-src ${STYLE_HASH}; form-action 'self'${formAction && ` ${formAction}`}; ` +
   `frame-ancestors 'none'; base-uri 'none'`;
 
-/** Of what the library answers by itself: its forms lead wherever a client may be led. */
-export const LIBRARY_POLICY = `default-src 'none'; script-src 'none'; style-src ${STYLE_HASH}; frame-ancestors 'none'; base-uri 'none'`;
+/** The same of the library's own pages, without `form-action`: their forms may redirect to any client. */
+export const LIBRARY_POLICY =
+  `default-src 'none'; script-src 'none'; style-src ${STYLE_HASH}; ` +
+  `frame-ancestors 'none'; base-uri 'none'`;
 
-/** As it is hashed for the policy, to the character. */
+/** Not through `html`: the policy has the hash of exactly this text. */
 const STYLE_ELEMENT = new Html(`<style>${STYLE}</style>`);
 
 const page = (title: string, body: Html) =>
@@ -50,8 +54,8 @@ const page = (title: string, body: Html) =>
 const alert = (message: string | undefined) =>
   message === undefined ? undefined : html`<p role="alert" id="problem">${message}</p>`;
 
-/** Ties a field to the message. */
-const flawed = (message: string | undefined) =>
+/** Attributes of a field that tie it to the message. */
+const invalidAttributes = (message: string | undefined) =>
   message === undefined ? undefined : html` aria-invalid="true" aria-describedby="problem"`;
 
 export const loginPage = (clientName: string, problem?: string, developerId = '') =>
@@ -70,7 +74,7 @@ export const loginPage = (clientName: string, problem?: string, developerId = ''
           spellcheck="false"
           required
           maxlength="255"
-          ${flawed(problem)}${developerId === '' ? html` autofocus` : undefined}
+          ${invalidAttributes(problem)}${developerId === '' ? html` autofocus` : undefined}
         />
         <label for="password">Password</label>
         <input
@@ -80,21 +84,22 @@ export const loginPage = (clientName: string, problem?: string, developerId = ''
           autocomplete="current-password"
           required
           maxlength="200"
-          ${flawed(problem)}${developerId === '' ? undefined : html` autofocus`}
+          ${invalidAttributes(problem)}${developerId === '' ? undefined : html` autofocus`}
         />
         <button name="action" value="login">Log in</button>
         <button name="action" value="cancel" formnovalidate>Cancel</button>
       </form>`,
   );
 
-const MEANINGS: Record<string, string> = {
-  'sync:read': 'Read your records, and those that others share with you',
+/** By scope. */
+const PERMISSIONS: Record<string, string> = {
+  'sync:read': 'Read your records, and records that others share with you',
   'sync:write': 'Create, change, delete and share your records',
 };
 
 export interface ConsentRequest {
   clientName: string;
-  /** The developer who runs the application; undefined: this server's own. */
+  /** `developerId` of the application's owner; undefined: the server's own client. */
   owner: string | undefined;
   developerId: string;
   scopes: string[];
@@ -103,18 +108,18 @@ export interface ConsentRequest {
 
 export const consentPage = ({ clientName, owner, developerId, scopes, redirectUri }: ConsentRequest) =>
   page(
-    `Let ${clientName} in?`,
+    `Authorize ${clientName}?`,
     html`<p>
         <strong>${clientName}</strong>,
         ${owner === undefined ? 'a part of this server' : html`an application of <strong>${owner}</strong>`},
-        asks to:
+        requests permission to:
       </p>
       <ul>
-        ${scopes.map((scope) => html`<li>${MEANINGS[scope] ?? scope}</li>`)}
+        ${scopes.map((scope) => html`<li>${PERMISSIONS[scope] ?? scope}</li>`)}
       </ul>
       <p>
-        You are logged in as <strong>${developerId}</strong>, and will be sent to
-        <strong>${target(redirectUri)}</strong>.
+        You are logged in as <strong>${developerId}</strong>. You will be redirected to
+        <strong>${displayedTarget(redirectUri)}</strong>.
       </p>
       <form method="post">
         <button name="action" value="allow">Allow</button>
@@ -122,8 +127,8 @@ export const consentPage = ({ clientName, owner, developerId, scopes, redirectUr
       </form>`,
   );
 
-/** What a person can judge an address by. */
-function target(uri: string): string {
+/** The part of a redirect URI that identifies the application: origin or scheme. */
+function displayedTarget(uri: string): string {
   const { protocol, host } = new URL(uri);
   return /^https?:$/.test(protocol) ? `${protocol}//${host}` : protocol.slice(0, -1);
 }
@@ -145,29 +150,23 @@ export const invitePage = (developerId: string, token: string, problem?: string)
           required
           minlength="12"
           maxlength="200"
-          autofocus${flawed(problem)}
+          autofocus${invalidAttributes(problem)}
         />
         <button>Save</button>
       </form>`,
   );
 
 export const invitedPage = () =>
-  page(
-    'Password saved',
-    html`<p>From now on you can log in with it, wherever an application asks you to.</p>`,
-  );
+  page('Password saved', html`<p>Use it to log in when an application asks you to.</p>`);
 
-export const errorPage = (
-  message: string,
-  advice = 'Go back to the application, and try again from there.',
-) =>
+export const errorPage = (message: string, advice = 'Go back to the application and try again.') =>
   page(
     'That did not work',
     html`<p role="alert">${message}</p>
       <p>${advice}</p>`,
   );
 
-/** @param form of the library, which its button submits */
+/** @param form the library's form, `op.logoutForm`, which the buttons submit */
 export const logoutPage = (form: string) =>
   page(
     'Log out?',
@@ -177,4 +176,4 @@ export const logoutPage = (form: string) =>
   );
 
 export const loggedOutPage = () =>
-  page('Logged out', html`<p>Applications that you have let in stay so.</p>`);
+  page('Logged out', html`<p>Applications that you have authorized keep their access.</p>`);

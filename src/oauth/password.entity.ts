@@ -1,7 +1,7 @@
 import { Column, Entity, JoinColumn, OneToOne, PrimaryColumn } from 'typeorm';
 import { Developer } from '../developers/developer.entity.js';
 
-/** How a developer logs in. */
+/** The password of a developer. */
 @Entity('passwords')
 export class Password {
   @PrimaryColumn('integer', { name: 'user_id' })
@@ -11,7 +11,7 @@ export class Password {
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'passwords_developer' })
   developer: Developer;
 
-  /** Argon2id, in PHC format. */
+  /** Argon2id, in the PHC string format. */
   @Column('varchar', { length: 255 })
   hash: string;
 

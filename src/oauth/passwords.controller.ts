@@ -1,47 +1,37 @@
-import { Body, Controller, HttpCode, Param, Post, Put } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import { Access } from '../access/access.decorator.js';
+import { Body, Controller, Post, Put } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Endpoint, TextParam } from '../access/endpoint.decorator.js';
 import { invalidRequest } from '../http/api-error.js';
-import { ApiErrors } from '../api/errors.decorator.js';
-import { ParseText } from '../api/params.js';
-import { InviteBody, InviteDto, PasswordDto } from './oauth.dto.js';
+import { InviteBody, InviteDto, PasswordDto } from './password.dto.js';
 import { PasswordsService } from './passwords.service.js';
 
-const DeveloperId = () =>
-  ApiParam({ name: 'developerId', description: 'The developer. Created if unknown.', example: 'dev-789' });
+const DeveloperId = () => TextParam('developerId', 'The developer. Created if unknown.', 'dev-789');
 
-@ApiTags('People')
-@Access('sync:admin')
+@ApiTags('Accounts')
 @Controller('api/v1/developers/:developerId')
 export class PasswordsController {
   constructor(private readonly passwords: PasswordsService) {}
 
   @Put('password')
-  @HttpCode(204)
-  @ApiOperation({
+  @Endpoint('sync:admin', {
     summary: 'Set the password of a developer',
-    description: 'Ends the logins of the developer, not what the developer has granted.',
+    description: 'Ends the login sessions and the invite links of the developer. Grants stay.',
+    returns: [204, 'The password is set.'],
+    errors: [invalidRequest('password is required')],
   })
-  @DeveloperId()
-  @ApiNoContentResponse({ description: 'Set.' })
-  @ApiErrors(invalidRequest('password is required'), 413, 415)
-  set(
-    @Param('developerId', ParseText) developerId: string,
-    @Body() { password }: PasswordDto,
-  ): Promise<void> {
+  set(@DeveloperId() developerId: string, @Body() { password }: PasswordDto): Promise<void> {
     return this.passwords.set(developerId, password);
   }
 
   @Post('invites')
-  @ApiOperation({
+  @Endpoint('sync:admin', {
     summary: 'Invite a developer to choose a password',
-    description: 'The answer has a link for the developer, and is the only place where it is shown.',
+    description: 'Returns a link for the developer, which works once. Only this response contains it.',
+    returns: [201, 'The link.', InviteBody],
+    errors: [invalidRequest('expiresInSeconds must not be less than 60')],
   })
-  @DeveloperId()
-  @ApiCreatedResponse({ type: InviteBody, description: 'The link.' })
-  @ApiErrors(invalidRequest('expiresInSeconds must not be less than 60'), 413, 415)
   async invite(
-    @Param('developerId', ParseText) developerId: string,
+    @DeveloperId() developerId: string,
     @Body() { expiresInSeconds }: InviteDto,
   ): Promise<InviteBody> {
     const { url, expiresAt } = await this.passwords.invite(developerId, expiresInSeconds);

@@ -2,59 +2,67 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiError } from '../http/api-error.js';
 import { toApiError } from '../http/api-error.filter.js';
-import { logger } from '../http/logger.js';
 import { drainRequestBody } from '../http/drain-request-body.js';
-import { AuthorizationServer, ROUTES } from './authorization-server.js';
-import { Interactions, sendPage } from './interactions.js';
-import { errors } from './oidc-provider.js';
+import { logger } from '../http/logger.js';
+import { AuthorizationServer } from './authorization-server.js';
+import { Interactions } from './interactions.js';
+import { InvitePages } from './invite-pages.js';
+import { errors, withForwardedHeaders } from './oidc-provider.js';
+import { sendPage } from './page-reply.js';
 import { errorPage, LIBRARY_POLICY } from './pages.js';
+import { ROUTES } from './provider-configuration.js';
 
-/** What the library shows to people: method and path. */
-const PAGES: [string[], string][] = [
-  [['GET'], ROUTES.authorization],
-  [['GET'], `${ROUTES.authorization}/:uid`],
-  [['GET'], ROUTES.end_session],
-  [['POST'], `${ROUTES.end_session}/confirm`],
-  [['GET'], `${ROUTES.end_session}/success`],
-];
+/** Routes of the library that browsers show: method and path. */
+const PAGES = [
+  ['GET', ROUTES.authorization],
+  ['GET', `${ROUTES.authorization}/:uid`],
+  ['GET', ROUTES.end_session],
+  ['POST', `${ROUTES.end_session}/confirm`],
+  ['GET', `${ROUTES.end_session}/success`],
+] as const;
 
-/** What the library answers to programs. */
-const ENDPOINTS: [string[], string][] = [
-  [['POST', 'OPTIONS'], ROUTES.token],
-  [['GET', 'OPTIONS'], ROUTES.jwks],
-  [['POST', 'OPTIONS'], ROUTES.revocation],
-  [['POST', 'OPTIONS'], ROUTES.introspection],
-  [['GET', 'OPTIONS'], '/.well-known/oauth-authorization-server'],
-  [['GET', 'OPTIONS'], '/.well-known/openid-configuration'],
-];
+/** Routes of the library that applications call. OPTIONS is for CORS. */
+const ENDPOINTS = [
+  ['POST', ROUTES.token],
+  ['GET', ROUTES.jwks],
+  ['POST', ROUTES.revocation],
+  ['POST', ROUTES.introspection],
+  ['GET', '/.well-known/oauth-authorization-server'],
+  ['GET', '/.well-known/openid-configuration'],
+] as const;
 
-/** Bytes of a form on one of our pages. */
+/** Bytes of a form. */
 const FORM_LIMIT = 16_384;
 
-/** Puts the authorization server and its pages beside the API. They take forms, which nothing else does. */
+/**
+ * Mounts the authorization server beside the API, as plain Fastify routes: they take forms, which no other
+ * route does. The library's routes are listed one by one, so that every other path and method answers 404
+ * like the rest of the API.
+ */
 export function mountOAuth(app: NestFastifyApplication): void {
   const server = app.get(AuthorizationServer);
   const interactions = app.get(Interactions);
+  const invites = app.get(InvitePages);
   const fastify = app.getHttpAdapter().getInstance();
 
   void fastify.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     // The library reads the body itself.
     scope.addContentTypeParser('*', (_request, _body, done) => done(null));
-    scope.setErrorHandler(onError);
+    scope.setErrorHandler(sendErrorPage);
     for (const [method, url] of PAGES) {
-      scope.route({ method, url, handler: (request, reply) => answer(server, request, reply) });
+      scope.route({ method, url, handler: (request, reply) => callLibrary(server, request, reply) });
     }
     for (const [method, url] of ENDPOINTS) {
       scope.route({
-        method,
+        method: [method, 'OPTIONS'],
         url,
-        errorHandler: (error, request, reply) => void onEndpointError(error, request, reply),
+        errorHandler: (error, request, reply) => void sendErrorJson(error, request, reply),
         handler: (request, reply) => {
-          // JSON, also of what went wrong (RFC 6749, section 5.2): the library would have a page for who prefers HTML, as
-          // some HTTP clients say by themselves.
+          // Errors are JSON (RFC 6749, section 5.2). The library would answer with a page to a client that
+          // prefers HTML, and some HTTP libraries send such a header by default.
           request.raw.headers.accept = 'application/json';
-          return answer(server, request, reply);
+          return callLibrary(server, request, reply);
         },
       });
     }
@@ -67,35 +75,35 @@ export function mountOAuth(app: NestFastifyApplication): void {
       { parseAs: 'string', bodyLimit: FORM_LIMIT },
       (_request, body, done) => done(null, new URLSearchParams(body as string)),
     );
-    scope.setErrorHandler(onError);
+    scope.setErrorHandler(sendErrorPage);
     scope.get('/oauth/interaction/:uid', (request, reply) => interactions.show(request as never, reply));
     scope.post('/oauth/interaction/:uid', (request, reply) => interactions.submit(request as never, reply));
-    scope.get('/oauth/invite', (request, reply) => interactions.showInvite(request, reply));
-    scope.post('/oauth/invite', (request, reply) => interactions.acceptInvite(request as never, reply));
+    scope.get('/oauth/invite', (request, reply) => invites.show(request, reply));
+    scope.post('/oauth/invite', (request, reply) => invites.submit(request as never, reply));
   });
 }
 
-/** Leaves the answer to the library, with the headers that every answer has. */
-async function answer(
+/** Lets the library answer, with the headers that every response has. */
+async function callLibrary(
   server: AuthorizationServer,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  // Known before it is too late to answer otherwise.
-  await server.current();
+  // Before hijack(): if it fails, the error handlers can still answer.
+  const provider = await server.current();
   reply.hijack();
   for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!);
   reply.raw.setHeader('content-security-policy', LIBRARY_POLICY);
-  // A server that drains closes its connections.
+  // Graceful shutdown: a server that has stopped to listen closes its connections.
   if (!reply.server.server.listening) reply.raw.setHeader('connection', 'close');
-  await server.handle(request, reply.raw);
-  // Of a body that is too large, the library leaves the rest where it is, and the connection would stand still.
+  await provider.callback()(withForwardedHeaders(request.raw), reply.raw);
+  // The library stops reading a body that is too large. Discard the rest, or the connection would hang.
   request.raw.resume();
 }
 
-/** Programs read it as the library says it. */
-async function onEndpointError(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const answer = errorOf(error, request);
+/** An error of a route that applications call, in the shape of the library's errors. */
+async function sendErrorJson(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const answer = loggedError(error, request);
   const status = answer.getStatus();
   await drainRequestBody(reply);
   void reply
@@ -107,20 +115,23 @@ async function onEndpointError(error: unknown, request: FastifyRequest, reply: F
     });
 }
 
-/** People read what went wrong, on a page. */
-async function onError(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+/** An error of a page, as a page. */
+async function sendErrorPage(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   await drainRequestBody(reply);
   if (error instanceof errors.OIDCProviderError && error.expose) {
-    const text =
-      error instanceof errors.SessionNotFound ? EXPIRED : (error.error_description ?? error.message);
-    return sendPage(reply, error.status, errorPage(text));
+    const isExpired = error instanceof errors.SessionNotFound;
+    return sendPage(
+      reply,
+      error.status,
+      errorPage(isExpired ? EXPIRED : (error.error_description ?? error.message)),
+    );
   }
-  const answer = errorOf(error, request);
+  const answer = loggedError(error, request);
   void reply.headers(answer.headers);
   sendPage(reply, answer.getStatus(), errorPage(answer.details ?? answer.message));
 }
 
-function errorOf(error: unknown, request: FastifyRequest): ApiError {
+function loggedError(error: unknown, request: FastifyRequest): ApiError {
   const answer = toApiError(error);
   if (answer.getStatus() >= 500)
     logger.error({ err: error, reqId: request.id }, `request failed: ${answer.message}`);

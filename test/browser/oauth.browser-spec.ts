@@ -86,7 +86,7 @@ it.each([
     await page.getByLabel('Developer ID').fill('dev-789');
     await page.getByLabel('Password').fill(PASSWORD);
     await page.getByRole('button', { name: 'Log in' }).click();
-    await page.getByRole('heading', { name: `Let Planner, ${name} in?` }).waitFor();
+    await page.getByRole('heading', { name: `Authorize Planner, ${name}?` }).waitFor();
     expect(await page.locator('main').innerText()).toContain('planner-inc');
     expect(await isTooWide(page)).toBe(false);
     await page.getByRole('button', { name: 'Allow' }).click();
@@ -124,7 +124,7 @@ it('Swagger UI authorizes with the code flow, and tries out what it then may', a
   await login.getByLabel('Developer ID').fill('dev-789');
   await login.getByLabel('Password').fill(PASSWORD);
   await login.getByRole('button', { name: 'Log in' }).click();
-  await login.getByRole('heading', { name: 'Let API documentation in?' }).waitFor();
+  await login.getByRole('heading', { name: 'Authorize API documentation?' }).waitFor();
   const closed = login.waitForEvent('close');
   await login.getByRole('button', { name: 'Allow' }).click();
   await closed;

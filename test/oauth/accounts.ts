@@ -1,5 +1,9 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
+import type { TidemarkDataSource } from '../../src/database/tidemark-data-source.js';
+import { ExpiryService } from '../../src/oauth/expiry.service.js';
+import { Grant } from '../../src/tokens/grant.entity.js';
+import { GrantsService } from '../../src/tokens/grants.service.js';
 import { Api } from '../support/api.js';
 import { type Client, createClient } from '../support/api-clients.js';
 import { expectError } from '../support/errors.js';
@@ -211,4 +215,35 @@ describe('signing keys', () => {
     for (const token of [old, young])
       expectError(await new Api(app.url, token).sync({ since: '1970-01-01' }), 401, 'invalid_token');
   });
+});
+
+it('removes what has expired, and nothing else', async () => {
+  for (const name of ['dev-old', 'dev-new']) await app.admin.post(`/api/v1/developers/${name}/invites`, {});
+  await (
+    await loginPage()
+  )('dev-expiry', 'wrong password', '203.0.113.1');
+  for (let n = 0; n < 2; n++) await getTokens(app.url, client, 'dev-1');
+  const tables = ['grants', 'oauth_states', 'invites', 'login_attempts'];
+  for (const table of tables)
+    await app.dataSource.query(
+      `UPDATE ${table} SET expires_at = now() - interval '1 second'
+       WHERE ctid = (SELECT ctid FROM ${table} WHERE expires_at > now() LIMIT 1)`,
+    );
+  // They would go with their grant.
+  await app.dataSource.query(
+    'DELETE FROM oauth_states s USING grants g WHERE g.id = s.grant_id AND g.expires_at < now()',
+  );
+  const count = (condition: string) =>
+    Promise.all(
+      tables.map(async (table) => {
+        const sql = `SELECT count(*)::int AS n FROM ${table} WHERE expires_at ${condition}`;
+        return (await app.dataSource.query<[{ n: number }]>(sql))[0].n;
+      }),
+    );
+  const kept = await count('> now()');
+  for (const n of [...kept, ...(await count('< now()'))]) expect(n).toBeGreaterThan(0);
+  const dataSource = app.dataSource as TidemarkDataSource;
+  await new ExpiryService(dataSource, new GrantsService(dataSource.getRepository(Grant))).removeExpired();
+  expect(await count('< now()')).toEqual([0, 0, 0, 0]);
+  expect(await count('> now()')).toEqual(kept);
 });

@@ -6,8 +6,8 @@ export interface RecordedQuery {
 }
 
 /**
- * Records all statements that this process sends to PostgreSQL meanwhile, except the polling of jobs and
- * webhooks.
+ * Records all statements that this process sends to PostgreSQL meanwhile, except upkeep: the polling of jobs and
+ * webhooks, and the removal of expired rows.
  */
 export async function recordQueries(run: () => Promise<void>): Promise<RecordedQuery[]> {
   const queries: RecordedQuery[] = [];
@@ -23,5 +23,5 @@ export async function recordQueries(run: () => Promise<void>): Promise<RecordedQ
   } finally {
     pg.Client.prototype.query = original;
   }
-  return queries.filter(({ text }) => !/pgboss\.|FROM webhook_endpoints e/.test(text));
+  return queries.filter(({ text }) => !/pgboss\.|FROM webhook_endpoints e|expires_at"? </.test(text));
 }

@@ -1,40 +1,30 @@
 import { isUUID } from 'class-validator';
-import type { Adapter, AdapterPayload } from 'oidc-provider';
-import type { ApiClient } from '../clients/api-client.entity.js';
-import type { ApiClientsService } from '../clients/api-clients.service.js';
-import { config } from '../config.js';
-import { unsupported } from './unsupported.js';
+import type { AdapterPayload } from 'oidc-provider';
+import type { ApiClient } from '../../clients/api-client.entity.js';
+import type { ApiClientsService } from '../../clients/api-clients.service.js';
+import { DOCS_CLIENT, docsRedirectUri } from '../docs-client.js';
+import { BaseAdapter } from './base-adapter.js';
 
-/** The server's own client, with which Swagger UI authorizes. */
-export const DOCS_CLIENT = '00000000-0000-7000-8000-000000000001';
-
-/** Where Swagger UI waits for the answer. */
-export const docsRedirectUri = () => `${config.PUBLIC_URL}/docs/oauth2-redirect.html`;
-
-/** API clients as the library knows them. They are registered over the API alone. */
-export class ClientAdapter implements Adapter {
-  constructor(private readonly clients: ApiClientsService) {}
+/** API clients as the library reads them. Only the API creates, changes and deletes them. */
+export class ClientAdapter extends BaseAdapter {
+  constructor(private readonly clients: ApiClientsService) {
+    super();
+  }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
     if (!isUUID(id, 'loose')) return undefined;
     const client = await this.clients.find(id.toLowerCase());
-    // Ids are compared as text later on.
+    // The library compares ids as text, so an id in upper case is refused here.
     return client?.id === id ? toMetadata(client) : undefined;
   }
-
-  upsert = unsupported;
-  findByUid = unsupported;
-  findByUserCode = unsupported;
-  consume = unsupported;
-  destroy = unsupported;
-  revokeByGrantId = unsupported;
 }
 
+/** Client metadata (RFC 7591, section 2); undefined: the client can use no grant type. */
 function toMetadata(client: ApiClient): AdapterPayload | undefined {
   const redirectUris = client.id === DOCS_CLIENT ? [docsRedirectUri()] : client.redirectUris;
   const isPublic = client.secretHash === null;
   const hasRedirect = redirectUris.length > 0;
-  // It can neither lead people anywhere nor prove who it is.
+  // It can neither redirect a browser nor authenticate itself.
   if (isPublic && !hasRedirect) return undefined;
   return {
     client_id: client.id,
@@ -47,7 +37,7 @@ function toMetadata(client: ApiClient): AdapterPayload | undefined {
       ...(isPublic ? [] : ['client_credentials']),
     ],
     scope: client.scopes.join(' '),
-    // `compareClientSecret` knows the hashes; the library wants to see something here.
+    // The library requires a secret here. `compareClientSecret` verifies against the hash (oidc-provider.ts).
     ...(isPublic
       ? { token_endpoint_auth_method: 'none' }
       : { token_endpoint_auth_method: 'client_secret_basic', client_secret: 'hashed' }),
@@ -55,8 +45,8 @@ function toMetadata(client: ApiClient): AdapterPayload | undefined {
 }
 
 /**
- * An application on somebody's device (RFC 8252): everybody can claim its redirect URIs, so people are asked each time,
- * and the port of a loopback address is whichever was free.
+ * Native application (RFC 8252): any other application on the device can claim its redirect URI, so the
+ * library asks for consent at every authorization. It also ignores the port of a loopback address.
  */
 const isNative = ({ id, secretHash }: ApiClient, redirectUris: string[]) =>
   redirectUris.some((uri) => !/^https?:/i.test(uri)) ||

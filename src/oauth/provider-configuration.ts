@@ -1,0 +1,123 @@
+import type { Configuration } from 'oidc-provider';
+import { CLIENT_SCOPES } from '../access/scopes.js';
+import type { ApiClientsService } from '../clients/api-clients.service.js';
+import type { DevelopersService } from '../developers/developers.service.js';
+import { audience } from '../tokens/audience.js';
+import { errors, publicPath } from './oidc-provider.js';
+import { errorPage, loggedOutPage, logoutPage } from './pages.js';
+
+/** Lifetimes in seconds. */
+const LIFETIMES = {
+  AccessToken: 3_600,
+  ClientCredentials: 3_600,
+  AuthorizationCode: 60,
+  /** Since its last use: rotation, each use returns a new one. */
+  RefreshToken: 30 * 86_400,
+  Grant: 365 * 86_400,
+  /** Time to log in and to consent. */
+  Interaction: 3_600,
+  /** A login session, since its last use. */
+  Session: 86_400,
+  IdToken: 3_600,
+};
+
+/** Paths of the library's endpoints, under PUBLIC_URL. */
+export const ROUTES = {
+  authorization: '/oauth/authorize',
+  token: '/oauth/token',
+  jwks: '/oauth/jwks',
+  revocation: '/oauth/revoke',
+  introspection: '/oauth/introspect',
+  end_session: '/oauth/logout',
+};
+
+/** The library's settings, without adapters and keys. */
+export function providerConfiguration(
+  clients: ApiClientsService,
+  developers: DevelopersService,
+): Configuration {
+  return {
+    routes: ROUTES,
+    scopes: [...CLIENT_SCOPES],
+    responseTypes: ['code'],
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
+    clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    pkce: { required: () => true },
+    allowOmittingSingleRegisteredRedirectUri: false,
+    ttl: LIFETIMES,
+    rotateRefreshToken: true,
+    issueRefreshToken: async (_context, client) => client.grantTypeAllowed('refresh_token'),
+    // A logout ends the session of the browser. Grants and their tokens stay.
+    expiresWithSession: async () => false,
+    revokeGrantPolicy: (context) => context.oidc.route !== 'end_session_confirm',
+    clientBasedCORS: (_context, origin, client) =>
+      client.redirectUris?.some((uri) => URL.canParse(uri) && new URL(uri).origin === origin) ?? false,
+    findAccount: async (_context, developerId) => {
+      const developer = await developers.find(developerId);
+      return developer && { accountId: developerId, claims: async () => ({ sub: developerId }) };
+    },
+    interactions: { url: (_context, { uid }) => `${publicPath('/oauth/interaction')}/${uid}` },
+    formats: {
+      customizers: {
+        jwt: async (_context, token, { payload }) => {
+          if (token.kind === 'AccessToken') payload.grant = token.grantId;
+          // Client credentials: the client acts for its owner.
+          else payload.sub = (await clients.find(token.clientId!))?.owner?.developerId;
+        },
+      },
+    },
+    renderError: (context, { error, error_description }) => {
+      context.type = 'html';
+      context.body = errorPage(error_description ?? error);
+    },
+    features: {
+      devInteractions: { enabled: false },
+      userinfo: { enabled: false },
+      // Not routed here. Without this line the metadata would offer it.
+      pushedAuthorizationRequests: { enabled: false },
+      // The API does not check that a token is bound to a key (RFC 9449), so it must not issue such tokens.
+      dPoP: { enabled: false },
+      clientCredentials: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: isOwnToken },
+      introspection: { enabled: true, allowedPolicy: isOwnToken },
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource: (context, form) => {
+          context.body = logoutPage(form);
+        },
+        postLogoutSuccessSource: (context) => {
+          context.body = loggedOutPage();
+        },
+      },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: audience,
+        useGrantedResource: () => true,
+        getResourceServerInfo: ({ oidc }, resource, client) => {
+          if (resource !== audience()) throw new errors.InvalidTarget();
+          // A token without scopes would fail at the API. A refresh may omit them: it keeps the granted ones.
+          if (oidc.route === 'authorization' || oidc.params!.grant_type === 'client_credentials')
+            assertScope(oidc.params!.scope);
+          return {
+            scope: client.scope ?? '',
+            audience: resource,
+            accessTokenFormat: 'jwt',
+            accessTokenTTL: LIFETIMES.AccessToken,
+            jwt: { sign: { alg: 'ES256' } },
+          };
+        },
+      },
+    },
+  };
+}
+
+/** Clients introspect and revoke their own tokens only. */
+const isOwnToken = (_context: unknown, client: { clientId: string }, token: { clientId?: string }) =>
+  token.clientId === client.clientId;
+
+/** @throws InvalidScope without at least one known scope */
+function assertScope(scope: unknown): void {
+  const requested = typeof scope === 'string' ? scope.split(' ') : [];
+  if (CLIENT_SCOPES.some((known) => requested.includes(known))) return;
+  throw new errors.InvalidScope(`scope must contain ${CLIENT_SCOPES.join(' or ')}`, requested.join(' '));
+}

@@ -1,1 +1,0 @@
-export { SigningKey as ServerKey } from './signing-key.entity.js';

@@ -1,1 +1,0 @@
-export { SigningKeysService as ServerKeysService } from './signing-keys.service.js';
