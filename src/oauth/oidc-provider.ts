@@ -28,7 +28,7 @@ export function createProvider(
   configuration: Configuration,
   verifySecret: (clientId: string, secret: string) => Promise<boolean>,
 ): Provider {
-  const provider = new library.Provider(config.PUBLIC_URL!, configuration);
+  const provider = new library.Provider(config.PUBLIC_URL, configuration);
   // Trusts X-Forwarded-Proto and X-Forwarded-Host: `withForwardedHeaders` overwrites them in every request.
   provider.proxy = true;
   provider.Client.prototype.compareClientSecret = async function (secret: string) {
@@ -38,14 +38,14 @@ export function createProvider(
 }
 
 /** A path as browsers request it: with the path of PUBLIC_URL, which a proxy may strip. */
-export const publicPath = (path: string) => new URL(config.PUBLIC_URL!).pathname.replace(/\/$/, '') + path;
+export const publicPath = (path: string) => new URL(config.PUBLIC_URL).pathname.replace(/\/$/, '') + path;
 
 /**
  * Host header injection: overwrites the headers and the URL from which the library derives its own address.
  * It is PUBLIC_URL, whatever a client sends.
  */
 export function withForwardedHeaders(request: IncomingMessage): IncomingMessage {
-  const { protocol, host } = new URL(config.PUBLIC_URL!);
+  const { protocol, host } = new URL(config.PUBLIC_URL);
   request.headers['x-forwarded-proto'] = protocol.slice(0, -1);
   request.headers['x-forwarded-host'] = host;
   return Object.assign(request, { originalUrl: publicPath(request.url!) });

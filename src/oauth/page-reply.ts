@@ -26,7 +26,7 @@ export function sendPage(reply: FastifyReply, status: number, page: string, form
 export function assertSameOrigin({ headers }: FastifyRequest): void {
   const { origin } = headers;
   const site = headers['sec-fetch-site'];
-  const isOther = origin !== undefined && origin !== new URL(config.PUBLIC_URL!).origin;
+  const isOther = origin !== undefined && origin !== new URL(config.PUBLIC_URL).origin;
   if (isOther || (site !== undefined && site !== 'same-origin')) {
     throw new errors.InvalidRequest('The form was sent from another site.');
   }
