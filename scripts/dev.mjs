@@ -1,4 +1,4 @@
-// `npm run dev`: the server on the embedded database, restarted on every change of src, with logs for people.
+// `npm run dev`: the server on the embedded database, restarted on every change of src, with readable logs.
 import { spawn } from 'node:child_process';
 import pretty from 'pino-pretty';
 import { ensureInstalled } from './prepare.mjs';
@@ -9,7 +9,7 @@ const nest = spawn(
   ['node_modules/@nestjs/cli/bin/nest.js', 'start', '--watch', '--preserveWatchOutput', '--no-shell'],
   { env: { ...process.env, DATABASE_URL: '' }, stdio: ['ignore', 'pipe', 'inherit'] },
 );
-// Lines that are no log, such as those of the compiler, pass as they are.
+// Other lines than JSON logs, such as those of the compiler, pass through unchanged.
 nest.stdout.pipe(
   pretty({ translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname', singleLine: true, sync: true }),
 );

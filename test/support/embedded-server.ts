@@ -47,7 +47,9 @@ export async function databaseDirectory(): Promise<string> {
   return env.DATA_DIR;
 }
 
-/** Crash safety: a server that is killed under load, `rounds` times, has every write that it has acknowledged. */
+/**
+ * Crash safety: a server that is killed under load, `rounds` times, has every write that it has acknowledged.
+ */
 export async function expectWritesToOutliveKills(rounds: number): Promise<void> {
   const directory = await databaseDirectory();
   const acknowledged = new Map<string, string>();

@@ -11,9 +11,9 @@ const START = `
   await app.close();`;
 
 /**
- * Creates the template databases by a first start of the server: an embedded one and, with TEST_DATABASE_URL, one
- * on that server. Every test file gets a copy, on which a start is quick. TEST_DIRECTORY, TEST_DATABASE_NAME and TEST_SEED are passed to the tests in
- * the environment.
+ * Creates the template databases by a first start of the server: an embedded one and, with TEST_DATABASE_URL,
+ * one on that server. Every test file gets a copy, on which a start is quick. TEST_DIRECTORY,
+ * TEST_DATABASE_NAME and TEST_SEED are passed to the tests in the environment.
  */
 export default async function globalSetup(): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), 'tidemark-test-'));

@@ -6,8 +6,8 @@ export interface RecordedQuery {
 }
 
 /**
- * Records all statements that this process sends to PostgreSQL meanwhile, except upkeep: the polling of jobs and
- * webhooks, and the removal of expired rows.
+ * Records all statements that this process sends to PostgreSQL meanwhile, except upkeep: the polling of jobs
+ * and webhooks, and the removal of expired rows.
  */
 export async function recordQueries(run: () => Promise<void>): Promise<RecordedQuery[]> {
   const queries: RecordedQuery[] = [];

@@ -38,8 +38,8 @@ export const untilSoon = (
 let developers = 0;
 
 /**
- * At-least-once delivery: a receiver that fails gets each change under one id in each attempt, and a client that syncs
- * on reception alone ends with an exact copy.
+ * At-least-once delivery: a receiver that fails gets each change under one id in each attempt, and a client
+ * that syncs on reception alone ends with an exact copy.
  *
  * @param failures each with a receiver of its own; all run at once, because some take their time
  */
