@@ -227,6 +227,11 @@ CREATE TABLE public.webhook_positions (
 )
 WITH (fillfactor='70');
 
+CREATE TABLE public.webhook_wake_ups (
+    user_id integer NOT NULL,
+    is_start boolean DEFAULT false NOT NULL
+);
+
 ALTER TABLE ONLY public.migrations ALTER COLUMN id SET DEFAULT nextval('public.migrations_id_seq'::regclass);
 
 ALTER TABLE ONLY public.migrations

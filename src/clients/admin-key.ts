@@ -6,12 +6,15 @@ import { openDataDir } from '../database/embedded/data-dir.js';
 import { generateApiKey } from './secrets.js';
 
 /**
- * The operator's key, with scope `sync:admin`: ADMIN_API_KEY of the settings. Where that is unset and the database is
- * embedded, a key is made on the first start and kept in a file that only its user can read.
+ * The operator's key, with scope `sync:admin`: ADMIN_API_KEY of the settings. Where that is unset and the
+ * database is embedded, a key is made on the first start and kept in a file that only its user can read.
  */
 @Injectable()
 export class AdminKey {
-  /** Undefined: neither set nor embedded. Only existing `sync:admin` keys and tokens can administer the server. */
+  /**
+   * Undefined: neither set nor embedded. Only existing `sync:admin` keys and tokens can administer the
+   * server.
+   */
   readonly key: string | undefined = config.ADMIN_API_KEY;
   /** The file of a generated key. */
   readonly path: string | undefined;

@@ -4,8 +4,8 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 const SHOWN = 'action, item_type, asset, item_id, item_user_id, collection_id';
 
 /**
- * The schema of 0.1.0. Every table of the hot path has `user_id`, the developer whose library a row belongs to, first
- * in its primary key, and every hot statement names it.
+ * The schema of 0.1.0. Every table of the hot path has `user_id`, the developer whose library a row belongs
+ * to, first in its primary key, and every hot statement names it.
  */
 const UP = [
   `CREATE TABLE developers (
@@ -173,8 +173,8 @@ const UP = [
     CONSTRAINT pins_pkey PRIMARY KEY (user_id, item_id)
   )`,
   `CREATE INDEX pins_of_item ON pins (item_user_id, item_id, user_id)`,
-  // No foreign keys: an event outlives its item, and the tick that dates it has just updated its feed. Autovacuum
-  // after 2 % of the table, not 20 %: an index alone answers a page only where VACUUM has been.
+  // No foreign keys: an event outlives its item, and the tick that dates it has just updated its feed.
+  // Autovacuum after 2 % of the table, not 20 %: an index alone answers a page only where VACUUM has been.
   `CREATE TABLE change_events (
     user_id integer NOT NULL,
     datetime timestamptz(3) NOT NULL,
@@ -233,6 +233,12 @@ const UP = [
   ) WITH (fillfactor = 70)`,
   `CREATE UNIQUE INDEX webhook_positions_live ON webhook_positions (user_id, endpoint_id) WHERE ends_at IS NULL`,
   `CREATE INDEX webhook_positions_due ON webhook_positions (endpoint_id, due_at)`,
+  // Outbox, without an index: the scheduler reads the whole table twice a second, and deletes the rows it
+  // handled.
+  `CREATE TABLE webhook_wake_ups (
+    user_id integer NOT NULL,
+    is_start boolean NOT NULL DEFAULT false
+  )`,
   `CREATE TABLE webhook_deliveries (
     id uuid NOT NULL,
     endpoint_id uuid NOT NULL,
@@ -269,7 +275,7 @@ const UP = [
 const TABLES = [
   ...['developers', 'feeds', 'api_clients', 'api_keys', 'grants', 'server_keys', 'revoked_tokens'],
   ...['oauth_states', 'passwords', 'invites', 'login_attempts', 'records', 'shares', 'pins', 'change_events'],
-  ...['webhook_endpoints', 'webhook_positions', 'webhook_deliveries', 'webhook_attempts'],
+  ...['webhook_endpoints', 'webhook_positions', 'webhook_wake_ups', 'webhook_deliveries', 'webhook_attempts'],
 ];
 
 export class Initial1700000000000 implements MigrationInterface {

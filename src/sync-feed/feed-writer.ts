@@ -18,32 +18,24 @@ export interface Change {
   collectionId?: number;
 }
 
-/**
- * Hook for modules that must act in the transaction of a change. sync-feed does not know its implementers.
- */
-export interface FeedListener {
-  /**
-   * SQL: condition on the feed for `notify`. It is a part of the statement that writes the change, so that a
-   * feed without a listener saves a round trip. Every write pays for it: it must be one index lookup.
-   *
-   * @param userId expression
-   */
-  wants: (userId: string) => string;
-
-  /** Called in the transaction of the change, if the condition holds. */
-  notify: (manager: EntityManager, userId: number) => Promise<void>;
-}
-
 /** The only writer of `change_events`. */
 @Injectable()
 export class FeedWriter {
-  private readonly listeners: FeedListener[] = [];
+  private readonly hooks: string[] = [];
   private statement = appendStatement([]);
 
-  /** Registers a listener, at start, before the first change. Listeners run in the order of registration. */
-  listen(listener: FeedListener): void {
-    this.listeners.push(listener);
-    this.statement = appendStatement(this.listeners);
+  /**
+   * Hook for rooms that must act in the transaction of a change: SQL that joins the statement of every
+   * change, without a round trip of its own. Call it at start, before the first change. This room does not
+   * know its callers.
+   *
+   * @param name of the CTE: unique
+   * @param sql one data-modifying statement; `$1` is the user id of the feed. Every write waits for its
+   * locks: insert, do not update.
+   */
+  alsoRun(name: string, sql: string): void {
+    this.hooks.push(`${name} AS (${sql})`);
+    this.statement = appendStatement(this.hooks);
   }
 
   /**
@@ -54,13 +46,9 @@ export class FeedWriter {
    */
   async append(manager: EntityManager, change: Change): Promise<{ datetime: Date; itemId: number }> {
     const { userId, action, itemType, asset, itemId, itemUserId, collectionId } = change;
-    const [event] = await manager.query<{ datetime: Date; itemId: string; wanted: boolean[] }[]>(
-      this.statement,
-      [userId, action, itemType, asset, itemId ?? null, itemUserId, collectionId ?? null],
-    );
+    const values = [userId, action, itemType, asset, itemId ?? null, itemUserId, collectionId ?? null];
+    const [event] = await manager.query<{ datetime: Date; itemId: string }[]>(this.statement, values);
     if (!event) throw new Error(`developer ${userId} has no feed`);
-    for (const [i, listener] of this.listeners.entries())
-      if (event.wanted[i]) await listener.notify(manager, userId);
     return { datetime: event.datetime, itemId: Number(event.itemId) };
   }
 }
@@ -76,7 +64,7 @@ export class FeedWriter {
  *
  * $1 feed, $2 action, $3 item type, $4 asset, $5 item id or null, $6 owner of the item, $7 collection or null
  */
-const appendStatement = (listeners: readonly FeedListener[]) => `
+const appendStatement = (hooks: readonly string[]) => `
   WITH tick AS (${tickOf('$1')}
   ),
   superseded AS (
@@ -89,10 +77,9 @@ const appendStatement = (listeners: readonly FeedListener[]) => `
       ORDER BY datetime DESC
       LIMIT 1
     )
-  )
+  )${hooks.map((hook) => `,\n  ${hook}`).join('')}
   INSERT INTO change_events
     (user_id, datetime, action, item_type, asset, item_id, item_user_id, collection_id)
   SELECT user_id, clock, $2, $3, $4, coalesce($5::bigint, nextval('item_ids')), $6, $7
   FROM tick
-  RETURNING datetime, item_id AS "itemId",
-    ARRAY[${listeners.map(({ wants }) => wants('change_events.user_id')).join(', ')}]::boolean[] AS wanted`;
+  RETURNING datetime, item_id AS "itemId"`;

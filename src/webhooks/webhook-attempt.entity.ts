@@ -1,7 +1,7 @@
 import { Column, Entity, ForeignKey, PrimaryColumn } from 'typeorm';
 import { WebhookDelivery } from './webhook-delivery.entity.js';
 
-/** One request to a receiver, and what came of it. */
+/** One request to a receiver, and its result. */
 @Entity('webhook_attempts')
 export class WebhookAttempt {
   @PrimaryColumn('uuid', { name: 'delivery_id' })
@@ -18,7 +18,7 @@ export class WebhookAttempt {
   @Column('integer', { name: 'duration_ms' })
   durationMs: number;
 
-  /** Of the answer; null when there was none. */
+  /** Status of the answer; null: there was none. */
   @Column('integer', { nullable: true })
   status: number | null;
 

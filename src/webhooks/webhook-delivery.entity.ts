@@ -4,11 +4,14 @@ import { WebhookEndpoint } from './webhook-endpoint.entity.js';
 export const DELIVERY_KINDS = ['change', 'replay', 'test'] as const;
 export type DeliveryKind = (typeof DELIVERY_KINDS)[number];
 
-/** `failed` is final, and only of tests; `withdrawn`: the developer's permission ended before it was acknowledged. */
+/** `failed` is final, and only of tests; `withdrawn`: the right to read ended before it was acknowledged. */
 export const DELIVERY_STATUSES = ['pending', 'delivered', 'failed', 'withdrawn'] as const;
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
-/** A message to an endpoint, which may take several attempts. What it says is not kept: its range of the feed says it. */
+/**
+ * A message to an endpoint, in one or more attempts. Its body is not stored: it is read from its range of the
+ * feed.
+ */
 @Entity('webhook_deliveries')
 @Index('webhook_deliveries_of_endpoint', ['endpointId', 'id'])
 export class WebhookDelivery {
@@ -35,11 +38,11 @@ export class WebhookDelivery {
   @Column({ type: 'timestamptz', precision: 3, nullable: true })
   until: Date | null;
 
-  /** The assets that it is about, as they were when its range was chosen: each attempt says the same. */
+  /** The assets when its range was chosen, so that each attempt has the same body; null: all. */
   @Column('varchar', { length: 80, array: true, nullable: true })
   assets: string[] | null;
 
-  /** How many it has. */
+  /** Number of its notifications. */
   @Column('integer')
   notifications: number;
 
@@ -50,7 +53,7 @@ export class WebhookDelivery {
   @Column({ type: 'timestamptz', name: 'created_at', precision: 3 })
   createdAt: Date;
 
-  /** When it was acknowledged, has failed for good or was withdrawn. */
+  /** End of the status `pending`. */
   @Column({ type: 'timestamptz', name: 'completed_at', precision: 3, nullable: true })
   completedAt: Date | null;
 }

@@ -1,11 +1,11 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import { ApiClient } from '../clients/api-client.entity.js';
 
-/** Why the server has stopped sending: the receiver said 410, or has failed for 5 days. */
+/** Why the server has disabled an endpoint: the receiver answered 410, or failed for 5 days. */
 export const DISABLED_REASONS = ['gone', 'failing'] as const;
 export type DisabledReason = (typeof DISABLED_REASONS)[number];
 
-/** Where an API client is told of changes in the feeds of those who let it read them. */
+/** A URL at which an API client receives the changes of all feeds that it may read. */
 @Entity('webhook_endpoints')
 @Index('webhook_endpoints_of_client', ['clientId'])
 export class WebhookEndpoint {
@@ -20,18 +20,18 @@ export class WebhookEndpoint {
   @JoinColumn({ name: 'client_id', foreignKeyConstraintName: 'webhook_endpoints_client' })
   client: ApiClient;
 
-  /** May hold a secret of its owner's: never in a log of the process. */
+  /** May contain a secret of its owner: never in a log of the process. */
   @Column('varchar', { length: 2048 })
   url: string;
 
-  /** Of which changes it is told; null: the client's default. */
+  /** Assets to notify about; null: the default of the client. */
   @Column('varchar', { length: 80, array: true, nullable: true })
   assets: string[] | null;
 
   @Column()
   active: boolean;
 
-  /** `whsec_…`. In clear: whoever signs needs the secret itself. */
+  /** `whsec_…`. In clear: signing needs the secret itself. */
   @Column('varchar', { length: 100 })
   secret: string;
 
@@ -42,23 +42,23 @@ export class WebhookEndpoint {
   @Column({ type: 'timestamptz', name: 'previous_secret_expires_at', precision: 3, nullable: true })
   previousSecretExpiresAt: Date | null;
 
-  /** Attempts that have failed since the last one that did not, of all developers together. */
+  /** Failures in a row, of all developers together. */
   @Column('integer', { default: 0 })
   failures: number;
 
-  /** When the first of these was made. */
+  /** Start of the current run of failures. */
   @Column({ type: 'timestamptz', name: 'failing_since', precision: 3, nullable: true })
   failingSince: Date | null;
 
-  /** When the last of these was made. */
+  /** The last failure of the run. */
   @Column({ type: 'timestamptz', name: 'failed_at', precision: 3, nullable: true })
   failedAt: Date | null;
 
-  /** Until then nothing is sent: it has failed too often, or asked for it. */
+  /** Nothing is sent before: too many failures, or `Retry-After`. */
   @Column({ type: 'timestamptz', name: 'retry_at', precision: 3, nullable: true })
   retryAt: Date | null;
 
-  /** When the server has made it inactive; null where its owner has, or nobody. */
+  /** When the server disabled it; null: it did not. */
   @Column({ type: 'timestamptz', name: 'disabled_at', precision: 3, nullable: true })
   disabledAt: Date | null;
 

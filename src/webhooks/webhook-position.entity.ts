@@ -2,11 +2,12 @@ import { Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 import { WebhookEndpoint } from './webhook-endpoint.entity.js';
 
 /**
- * How far an endpoint has been told of one developer's feed: there is one for each endpoint of a client and each developer
- * who lets that client read, and one more for each replay that is not over.
+ * The position of an endpoint in one developer's feed: one for each endpoint of a client and each developer
+ * who lets that client read, and one more for each replay until it ends.
  *
- * `due_at` and `lease` say whose turn it is. Nothing to do: both null. Due: `due_at` has come, and whoever takes it writes a
- * lease of its own and a `due_at` at which the lease ends, so that what a dead process has begun is due again by itself.
+ * Lease: a position with nothing to deliver has neither `due_at` nor `lease`. One that is due has a `due_at`
+ * in the past. The process that takes it writes a lease, and the end of that lease as `due_at`: if the
+ * process dies, the position is due again by itself.
  */
 @Entity('webhook_positions')
 @Index('webhook_positions_live', ['userId', 'endpointId'], { unique: true, where: 'ends_at IS NULL' })
@@ -27,15 +28,15 @@ export class WebhookPosition {
   @Column({ type: 'timestamptz', precision: 3 })
   announced: Date;
 
-  /** Up to here the feed has nothing more that this endpoint is told of: at or after `announced`. */
+  /** Up to here nothing is left to deliver, at or after `announced`: the rest is of other assets. */
   @Column({ type: 'timestamptz', precision: 3 })
   scanned: Date;
 
-  /** The assets for which this holds; null: all. */
+  /** The assets for which `scanned` holds; null: all. */
   @Column('varchar', { name: 'scanned_assets', length: 80, array: true, nullable: true })
   scannedAssets: string[] | null;
 
-  /** Of a replay: its end, with which it goes. */
+  /** End of a replay, at which the position is deleted; null: the position of the changes. */
   @Column({ type: 'timestamptz', name: 'ends_at', precision: 3, nullable: true })
   endsAt: Date | null;
 
@@ -45,11 +46,11 @@ export class WebhookPosition {
   @Column('uuid', { nullable: true })
   lease: string | null;
 
-  /** Attempts of the delivery that is pending. */
+  /** Failed attempts of the pending delivery. */
   @Column('integer', { default: 0 })
   attempts: number;
 
-  /** The delivery that is pending: its range and its id are fixed before it is first sent. */
+  /** The pending delivery: its range and its id are fixed before it is first sent. */
   @Column('uuid', { name: 'delivery_id', nullable: true })
   deliveryId: string | null;
 }

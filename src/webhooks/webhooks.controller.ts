@@ -1,231 +1,197 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
-import {
-  ApiAcceptedResponse,
-  ApiCreatedResponse,
-  ApiNoContentResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiParam,
-  ApiTags,
-} from '@nestjs/swagger';
-import { Access, CurrentCaller } from '../access/access.decorator.js';
-import { RotateDto } from '../api/rotate.dto.js';
+import { Body, Controller, Delete, Get, Patch, Post, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
+import { Endpoint, IdParam } from '../access/endpoint.decorator.js';
+import { INVALID_ID } from '../api/params.js';
+import { RotateDto } from '../api/rotate.dto.js';
 import { invalidRequest, notFound } from '../http/api-error.js';
-import { ApiErrors } from '../api/errors.decorator.js';
-import { INVALID_ID, ParseUuid } from '../api/params.js';
+import { DeliveriesService, TEST_IS_ONCE } from './deliveries.service.js';
 import {
-  CreateWebhookDto,
   DeliveriesQuery,
   ReplayDto,
-  UpdateWebhookDto,
-  WebhookBody,
   WebhookDeliveryDetailBody,
   WebhookDeliveryPageBody,
+} from './delivery.dto.js';
+import {
+  CreateWebhookDto,
+  UpdateWebhookDto,
+  WebhookBody,
   WebhookPageBody,
   WebhooksQuery,
   WebhookWithSecretBody,
-} from './webhook.dto.js';
-import { TEST_IS_ONCE, WebhookLogService } from './webhook-log.service.js';
-import { TOO_MANY_WEBHOOKS, WebhooksService } from './webhooks.service.js';
+} from './endpoint.dto.js';
+import { EndpointsService, TOO_MANY_WEBHOOKS } from './endpoints.service.js';
 
-const WebhookId = () => ApiParam({ name: 'id', format: 'uuid', description: 'The endpoint.' });
-const DeliveryId = () =>
-  ApiParam({ name: 'deliveryId', format: 'uuid', description: 'The delivery: its `webhook-id`.' });
+const WebhookId = () => IdParam('The endpoint.');
+const DeliveryId = () => IdParam('The delivery: its `webhook-id`.', 'deliveryId');
 
+const NO_CLIENT = notFound('There is no API client 0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d.');
 const NO_WEBHOOK = notFound('There is no webhook 0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d.');
 const NO_DELIVERY = notFound(
-  'There is no delivery 0193a2f4-9e10-7c44-b1d2-6a7f3c5e8d90 of webhook 0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d.',
+  'There is no delivery 0193a2f4-9e10-7c44-b1d2-6a7f3c5e8d90 ' +
+    'of webhook 0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d.',
 );
 const REFUSED_URL = invalidRequest('url is refused: its address is not public');
+const INVALID_LIMIT = invalidRequest('limit must be at most 100');
 
 @ApiTags('Webhooks')
 @Controller('api/v1/webhooks')
 export class WebhooksController {
   constructor(
-    private readonly webhooks: WebhooksService,
-    private readonly log: WebhookLogService,
+    private readonly endpoints: EndpointsService,
+    private readonly deliveries: DeliveriesService,
   ) {}
 
   @Post()
-  @Access('sync:write')
-  @ApiOperation({
+  @Endpoint('sync:write', {
     summary: 'Create a webhook',
     description:
-      'An API client is told of changes in the feeds of all developers with a live key or grant for it with `sync:read`, ' +
-      'from now on. The answer is the only place where the secret is shown.',
+      'Notifies an API client of changes from now on, in the feeds of all developers with a live key or ' +
+      'grant for it with `sync:read`. The answer is the only place where the secret is shown.',
+    returns: [201, 'The new endpoint, with its secret.', WebhookWithSecretBody],
+    errors: [REFUSED_URL, NO_CLIENT, TOO_MANY_WEBHOOKS],
   })
-  @ApiCreatedResponse({ type: WebhookWithSecretBody, description: 'The new endpoint, with its secret.' })
-  @ApiErrors(
-    REFUSED_URL,
-    notFound('There is no API client 0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d.'),
-    TOO_MANY_WEBHOOKS,
-    413,
-    415,
-  )
   create(@CurrentCaller() caller: Caller, @Body() dto: CreateWebhookDto): Promise<WebhookWithSecretBody> {
-    return this.webhooks.create(caller, dto);
+    return this.endpoints.create(caller, dto);
   }
 
   @Get()
-  @Access('sync:read')
-  @ApiOperation({
+  @Endpoint('sync:read', {
     summary: 'List webhooks',
     description: 'Those of the API clients of the caller; for admins, all. Oldest first.',
+    returns: [200, 'One page of endpoints, without secrets.', WebhookPageBody],
+    errors: [INVALID_LIMIT],
   })
-  @ApiOkResponse({ type: WebhookPageBody, description: 'One page of endpoints, without secrets.' })
-  @ApiErrors(invalidRequest('limit must be at most 100'))
   list(@CurrentCaller() caller: Caller, @Query() query: WebhooksQuery): Promise<WebhookPageBody> {
-    return this.webhooks.list(caller, query);
+    return this.endpoints.list(caller, query);
   }
 
   @Get(':id')
-  @Access('sync:read')
-  @ApiOperation({ summary: 'Fetch a webhook', description: 'Also how it is doing.' })
-  @WebhookId()
-  @ApiOkResponse({ type: WebhookBody, description: 'The endpoint, without its secret.' })
-  @ApiErrors(INVALID_ID, NO_WEBHOOK)
-  get(@CurrentCaller() caller: Caller, @Param('id', ParseUuid) id: string): Promise<WebhookBody> {
-    return this.webhooks.get(caller, id);
+  @Endpoint('sync:read', {
+    summary: 'Fetch a webhook',
+    description: 'With its health.',
+    returns: [200, 'The endpoint, without its secret.', WebhookBody],
+    errors: [INVALID_ID, NO_WEBHOOK],
+  })
+  get(@CurrentCaller() caller: Caller, @WebhookId() id: string): Promise<WebhookBody> {
+    return this.endpoints.get(caller, id);
   }
 
   @Patch(':id')
-  @Access('sync:write')
-  @ApiOperation({
+  @Endpoint('sync:write', {
     summary: 'Change a webhook',
     description:
-      'With `active: true`, or another `url`, what is pending is tried at once, from exactly where it stopped.',
+      'With `active: true`, or another `url`, pending deliveries are retried at once. They go on exactly ' +
+      'where they stopped.',
+    returns: [200, 'The endpoint as it is now.', WebhookBody],
+    errors: [REFUSED_URL, NO_WEBHOOK],
   })
-  @WebhookId()
-  @ApiOkResponse({ type: WebhookBody, description: 'The endpoint as it is now.' })
-  @ApiErrors(REFUSED_URL, NO_WEBHOOK, 413, 415)
   update(
     @CurrentCaller() caller: Caller,
-    @Param('id', ParseUuid) id: string,
+    @WebhookId() id: string,
     @Body() dto: UpdateWebhookDto,
   ): Promise<WebhookBody> {
-    return this.webhooks.update(caller, id, dto);
+    return this.endpoints.update(caller, id, dto);
   }
 
   @Delete(':id')
-  @HttpCode(204)
-  @Access('sync:write')
-  @ApiOperation({ summary: 'Delete a webhook', description: 'With its log, and all that is pending.' })
-  @WebhookId()
-  @ApiNoContentResponse({ description: 'Deleted.' })
-  @ApiErrors(INVALID_ID, NO_WEBHOOK)
-  delete(@CurrentCaller() caller: Caller, @Param('id', ParseUuid) id: string): Promise<void> {
-    return this.webhooks.delete(caller, id);
+  @Endpoint('sync:write', {
+    summary: 'Delete a webhook',
+    description: 'With its log and its pending deliveries.',
+    returns: [204, 'Deleted.'],
+    errors: [INVALID_ID, NO_WEBHOOK],
+  })
+  delete(@CurrentCaller() caller: Caller, @WebhookId() id: string): Promise<void> {
+    return this.endpoints.delete(caller, id);
   }
 
   @Post(':id/secret')
-  @Access('sync:write')
-  @ApiOperation({
+  @Endpoint('sync:write', {
     summary: 'Rotate the secret of a webhook',
     description: 'Until the overlap ends, both secrets sign: a receiver that knows either of them accepts.',
+    returns: [201, 'The endpoint, with its new secret.', WebhookWithSecretBody],
+    errors: [INVALID_ID, NO_WEBHOOK],
   })
-  @WebhookId()
-  @ApiCreatedResponse({ type: WebhookWithSecretBody, description: 'The endpoint, with its new secret.' })
-  @ApiErrors(INVALID_ID, NO_WEBHOOK, 413, 415)
   rotateSecret(
     @CurrentCaller() caller: Caller,
-    @Param('id', ParseUuid) id: string,
+    @WebhookId() id: string,
     @Body() { overlapSeconds }: RotateDto,
   ): Promise<WebhookWithSecretBody> {
-    return this.webhooks.rotateSecret(caller, id, overlapSeconds);
+    return this.endpoints.rotateSecret(caller, id, overlapSeconds);
   }
 
   @Post(':id/test')
-  @HttpCode(200)
-  @Access('sync:write')
-  @ApiOperation({
+  @Endpoint('sync:write', {
     summary: 'Test a webhook',
     description:
-      'Sends one signed request without notifications, also to an inactive endpoint, and waits for its answer.',
+      'Sends one signed request without notifications, also to an inactive endpoint. Waits for the answer.',
+    returns: [200, 'The delivery, with its attempt.', WebhookDeliveryDetailBody],
+    errors: [INVALID_ID, NO_WEBHOOK],
   })
-  @WebhookId()
-  @ApiOkResponse({ type: WebhookDeliveryDetailBody, description: 'What came of it.' })
-  @ApiErrors(INVALID_ID, NO_WEBHOOK)
-  test(
-    @CurrentCaller() caller: Caller,
-    @Param('id', ParseUuid) id: string,
-  ): Promise<WebhookDeliveryDetailBody> {
-    return this.log.test(caller, id);
+  test(@CurrentCaller() caller: Caller, @WebhookId() id: string): Promise<WebhookDeliveryDetailBody> {
+    return this.deliveries.test(caller, id);
   }
 
   @Get(':id/deliveries')
-  @Access('sync:read')
-  @ApiOperation({
+  @Endpoint('sync:read', {
     summary: 'List the deliveries of a webhook',
     description: 'Newest first, as far as the log goes back (WEBHOOK_LOG_DAYS).',
+    returns: [200, 'One page of deliveries.', WebhookDeliveryPageBody],
+    errors: [INVALID_LIMIT, NO_WEBHOOK],
   })
-  @WebhookId()
-  @ApiOkResponse({ type: WebhookDeliveryPageBody, description: 'One page of deliveries.' })
-  @ApiErrors(invalidRequest('limit must be at most 100'), NO_WEBHOOK)
   listDeliveries(
     @CurrentCaller() caller: Caller,
-    @Param('id', ParseUuid) id: string,
+    @WebhookId() id: string,
     @Query() query: DeliveriesQuery,
   ): Promise<WebhookDeliveryPageBody> {
-    return this.log.list(caller, id, query);
+    return this.deliveries.list(caller, id, query);
   }
 
   @Get(':id/deliveries/:deliveryId')
-  @Access('sync:read')
-  @ApiOperation({ summary: 'Fetch a delivery', description: 'With its attempts, and what was answered.' })
-  @WebhookId()
-  @DeliveryId()
-  @ApiOkResponse({ type: WebhookDeliveryDetailBody, description: 'The delivery.' })
-  @ApiErrors(INVALID_ID, NO_DELIVERY)
+  @Endpoint('sync:read', {
+    summary: 'Fetch a delivery',
+    description: 'With its attempts and their answers.',
+    returns: [200, 'The delivery.', WebhookDeliveryDetailBody],
+    errors: [INVALID_ID, NO_DELIVERY],
+  })
   getDelivery(
     @CurrentCaller() caller: Caller,
-    @Param('id', ParseUuid) id: string,
-    @Param('deliveryId', ParseUuid) deliveryId: string,
+    @WebhookId() id: string,
+    @DeliveryId() deliveryId: string,
   ): Promise<WebhookDeliveryDetailBody> {
-    return this.log.get(caller, id, deliveryId);
+    return this.deliveries.get(caller, id, deliveryId);
   }
 
   @Post(':id/deliveries/:deliveryId/replay')
-  @HttpCode(202)
-  @Access('sync:write')
-  @ApiOperation({
+  @Endpoint('sync:write', {
     summary: 'Send a delivery again',
-    description: 'The same range under the same `webhook-id`. One that is pending is tried at once.',
+    description: 'The same range under the same `webhook-id`. A pending delivery is retried at once.',
+    returns: [202, 'It will be sent.'],
+    errors: [INVALID_ID, NO_DELIVERY, TEST_IS_ONCE],
   })
-  @WebhookId()
-  @DeliveryId()
-  @ApiAcceptedResponse({ description: 'It will be sent.' })
-  @ApiErrors(INVALID_ID, NO_DELIVERY, TEST_IS_ONCE)
   replayDelivery(
     @CurrentCaller() caller: Caller,
-    @Param('id', ParseUuid) id: string,
-    @Param('deliveryId', ParseUuid) deliveryId: string,
+    @WebhookId() id: string,
+    @DeliveryId() deliveryId: string,
   ): Promise<void> {
-    return this.log.replayDelivery(caller, id, deliveryId);
+    return this.deliveries.replayDelivery(caller, id, deliveryId);
   }
 
   @Post(':id/replay')
-  @HttpCode(202)
-  @Access('sync:write')
-  @ApiOperation({
+  @Endpoint('sync:write', {
     summary: 'Send a range of a feed again',
     description:
-      'What the feed of a developer has in this range, in messages of 100, beside what is new. Nothing is sent where the ' +
-      'feed has nothing.',
+      'The changes of a developer in this range, in messages of 100, beside new changes. Nothing is sent ' +
+      'where the feed has nothing.',
+    returns: [202, 'It will be sent.'],
+    errors: [invalidRequest('until must be after since'), notFound('There is no developer dev-404.')],
   })
-  @WebhookId()
-  @ApiAcceptedResponse({ description: 'It will be sent.' })
-  @ApiErrors(
-    invalidRequest('until must be after since'),
-    notFound('There is no developer dev-404.'),
-    413,
-    415,
-  )
   replayRange(
     @CurrentCaller() caller: Caller,
-    @Param('id', ParseUuid) id: string,
+    @WebhookId() id: string,
     @Body() dto: ReplayDto,
   ): Promise<void> {
-    return this.log.replayRange(caller, id, dto);
+    return this.deliveries.replayRange(caller, id, dto);
   }
 }

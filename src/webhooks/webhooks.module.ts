@@ -1,41 +1,41 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DevelopersModule } from '../developers/developers.module.js';
-import { FeedClockModule } from '../feed-clock/feed-clock.module.js';
-import { JobsModule } from '../jobs/jobs.module.js';
+import { FeedWriter } from '../sync-feed/feed-writer.js';
 import { SyncFeedModule } from '../sync-feed/sync-feed.module.js';
-import { ClientKeySubscriber, GrantSubscriber } from './right.subscriber.js';
-import { DeliveryService } from './delivery.service.js';
-import { DispatcherService } from './dispatcher.service.js';
-import { PositionsService } from './positions.service.js';
+import { DeliveriesService } from './deliveries.service.js';
+import { EndpointsService } from './endpoints.service.js';
+import { LogPruner } from './log-pruner.js';
+import { ClientKeySubscriber, GrantSubscriber, WAKE_UP } from './positions.js';
+import { Deliverer } from './sender/deliver.js';
+import { EndpointHealth } from './sender/endpoint-health.js';
+import { DEFAULT_OPTIONS, SenderOptions } from './sender/options.js';
+import { Scheduler } from './sender/scheduler.js';
 import { WebhookAttempt } from './webhook-attempt.entity.js';
 import { WebhookDelivery } from './webhook-delivery.entity.js';
 import { WebhookEndpoint } from './webhook-endpoint.entity.js';
-import { WebhookLogService } from './webhook-log.service.js';
+import { WebhookPosition } from './webhook-position.entity.js';
 import { WebhooksController } from './webhooks.controller.js';
-import { WebhooksService } from './webhooks.service.js';
 
 /**
- * One more reader of the feed: tells API clients what is new in it. A change wakes it up (wake-up.ts), a position says what
- * an endpoint has been told (positions.service.ts), and what is due is sent (dispatcher.service.ts, delivery.service.ts).
+ * One more reader of the feed: notifies API clients of changes. An endpoint has a position in each feed that
+ * its client may read. A change leaves a wake-up, the scheduler makes its positions due, and the deliverer
+ * sends the next range.
  */
 @Module({
   imports: [
-    TypeOrmModule.forFeature([WebhookEndpoint, WebhookDelivery, WebhookAttempt]),
+    TypeOrmModule.forFeature([WebhookEndpoint, WebhookPosition, WebhookDelivery, WebhookAttempt]),
     DevelopersModule,
-    FeedClockModule,
     SyncFeedModule,
-    JobsModule,
   ],
   controllers: [WebhooksController],
   providers: [
-    WebhooksService,
-    WebhookLogService,
-    PositionsService,
-    DispatcherService,
-    DeliveryService,
-    ClientKeySubscriber,
-    GrantSubscriber,
+    ...[EndpointsService, DeliveriesService, LogPruner, ClientKeySubscriber, GrantSubscriber],
+    ...[Scheduler, Deliverer, EndpointHealth, { provide: SenderOptions, useValue: DEFAULT_OPTIONS }],
   ],
 })
-export class WebhooksModule {}
+export class WebhooksModule {
+  constructor(feed: FeedWriter) {
+    feed.alsoRun('woken', WAKE_UP);
+  }
+}

@@ -23,10 +23,17 @@ const env = () => ({
   PUBLIC_URL: 'http://sync.example',
 });
 
+/** A server whose leases end after 5 s. */
+async function startServer(): Promise<ServerProcess> {
+  const server = await ServerProcess.spawn(env(), [process.execPath, 'test/support/short-lease.mjs']);
+  await server.ready();
+  return server;
+}
+
 async function start(embedded: boolean, processes: number): Promise<Application> {
   database = await createDatabase({ embedded });
   receiver = await Receiver.start();
-  for (let n = 0; n < processes; n++) servers.push(await ServerProcess.start(env()));
+  for (let n = 0; n < processes; n++) servers.push(await startServer());
   return createApplication(servers[0].admin, receiver);
 }
 
@@ -40,7 +47,7 @@ afterEach(async () => {
 async function killOne(): Promise<void> {
   const index = Math.floor(random() * servers.length);
   await servers[index].stop('SIGKILL');
-  servers[index] = await ServerProcess.start(env());
+  servers[index] = await startServer();
 }
 
 const idOf = async (api: Api) => {
@@ -52,7 +59,7 @@ const deployments: [string, boolean, number][] = [['an embedded server that dies
 if (isServer) deployments.push(['two servers on one database, one of which dies', false, 2]);
 
 describe.each(deployments)('webhooks of %s', (_name, embedded, processes) => {
-  // A dead process keeps its turns for 30 s, and each round waits for that.
+  // A dead process keeps its positions for 5 s, and each round waits for that.
   it('tell every change at least once, in order, one range under one id: syncing on reception alone ends exact', async () => {
     const application = await start(embedded, processes);
     const developers = await Promise.all(

@@ -1,16 +1,13 @@
 import { once } from 'node:events';
-import http, { type ClientRequest, type IncomingMessage } from 'node:http';
+import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { LookupFunction, Socket } from 'node:net';
 import { parseEndpointUrl, RefusedUrlError, resolveEndpoint } from './public-address.js';
 
-/** In ms, from the look-up of the host to the last byte that is read of the answer. */
-const TIMEOUT = 15_000;
-
 /** Bytes of an answer's body that are read; then the connection is closed. */
 const MAX_ANSWER = 1_024;
 
-/** What came of a request. It was acknowledged if `status` is 2xx and `error` is null. */
+/** Result of a request. It was acknowledged if `status` is 2xx and `error` is null. */
 export interface Outcome {
   startedAt: Date;
   durationMs: number;
@@ -26,23 +23,26 @@ export interface Outcome {
 export const isAcknowledged = ({ status, error }: Pick<Outcome, 'status' | 'error'>) =>
   error === null && status !== null && status >= 200 && status < 300;
 
-/** PostgreSQL has no NUL in text; a character that is cut in half, or is none, becomes U+FFFD. */
+/** PostgreSQL has no NUL in text. Invalid UTF-8 and characters that are cut in half become U+FFFD, too. */
 const toText = (bytes: Buffer) => bytes.subarray(0, MAX_ANSWER).toString('utf8').replaceAll('\0', '\ufffd');
 
 /**
- * Sends one POST on a connection of its own, to an address that has just been checked. Redirects are not followed.
+ * Sends one POST on a connection of its own, to an address that has just been checked. Redirects are not
+ * followed.
  *
  * @param allowPrivate as in `parseEndpointUrl`
+ * @param timeout in ms, from the look-up of the host to the last byte that is read of the answer
  */
 export async function post(
   target: string,
   headers: Record<string, string>,
   body: string,
   allowPrivate: boolean,
+  timeout: number,
 ): Promise<Outcome> {
   const startedAt = new Date();
   const start = performance.now();
-  const signal = AbortSignal.timeout(TIMEOUT);
+  const signal = AbortSignal.timeout(timeout);
   const chunks: Buffer[] = [];
   let response: IncomingMessage | undefined;
   let error: string | null = null;
@@ -55,7 +55,7 @@ export async function post(
       if ((size += chunk.length) >= MAX_ANSWER) break;
     }
   } catch (failure) {
-    error = signal.aborted ? `no complete answer within ${TIMEOUT / 1_000} s` : reasonOf(failure);
+    error = signal.aborted ? `no complete answer within ${timeout / 1_000} s` : reasonOf(failure);
   }
   return {
     startedAt,
@@ -76,7 +76,8 @@ async function send(
 ): Promise<IncomingMessage> {
   const url = parseEndpointUrl(target, allowPrivate);
   const addresses = await Promise.race([resolveEndpoint(url, allowPrivate), rejectionOf(signal)]);
-  // The host stays what the certificate has to be of, and what is asked for; the address is the one that was checked.
+  // DNS rebinding: the certificate and the Host header are of the name, the address is the one that was
+  // checked.
   const lookup: LookupFunction = (_host, { all }, done) =>
     all ? done(null, addresses) : done(null, addresses[0].address, addresses[0].family);
   const request = (url.protocol === 'https:' ? https : http).request(url, {
@@ -86,20 +87,13 @@ async function send(
     lookup,
     signal,
   });
-  // Also of what happens to the connection when the answer has been read.
+  // Also of errors on the connection when the answer has been read.
   request.on('error', () => {});
   request.end(body);
-  return Promise.race([responseOf(request), upgradeOf(request), rejectionOf(signal)]);
-}
-
-async function responseOf(request: ClientRequest): Promise<IncomingMessage> {
-  const [response] = (await once(request, 'response')) as [IncomingMessage];
-  return response;
-}
-
-/** Nobody has asked for another protocol. Node tells neither of a response nor of an error when there is one. */
-async function upgradeOf(request: ClientRequest): Promise<never> {
-  const [, socket] = (await once(request, 'upgrade')) as [IncomingMessage, Socket];
+  const answer = Promise.race([once(request, 'response'), once(request, 'upgrade')]);
+  const [response, socket] = (await answer) as [IncomingMessage, Socket?];
+  if (!socket) return response;
+  // 101 (Switching Protocols), unasked: Node emits neither a response nor an error.
   socket.destroy();
   throw Object.assign(new Error('another protocol'), { code: 'UPGRADE' });
 }
@@ -109,7 +103,7 @@ const rejectionOf = (signal: AbortSignal) =>
     signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
   );
 
-/** Without what a message may have of the URL. */
+/** The code alone: a message may contain the URL, and with it a secret. */
 function reasonOf(failure: unknown): string {
   if (failure instanceof RefusedUrlError) return `the URL is refused: ${failure.message}`;
   const { code } = failure as { code?: unknown };

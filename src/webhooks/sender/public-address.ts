@@ -2,19 +2,20 @@ import ipaddr from 'ipaddr.js';
 import { type LookupAddress, promises as dns } from 'node:dns';
 import { isIP } from 'node:net';
 
-/** A URL that this server does not send anything to. Its message says why, to whoever manages the endpoint. */
+/** SSRF guard: a URL that must not be requested. The message tells the owner of the endpoint why. */
 export class RefusedUrlError extends Error {}
 
-const GIVEN_OUT = ipaddr.IPv6.parseCIDR('2000::/3');
+/** The part of IPv6 that is allocated at all (RFC 4291, section 2.4). */
+const ALLOCATED = ipaddr.IPv6.parseCIDR('2000::/3');
 
 /**
- * Is this an address of the public internet? Not so those of this machine and its networks, and those that lead to an
- * IPv4 address inside of an IPv6 one: ipaddr.js has a class for each of them, and `unicast` is what is left. Of IPv6, only
- * 2000::/3 has been given out at all (RFC 4291, section 2.4).
+ * SSRF guard: is this an address of the public internet? Not so the addresses of this machine and its
+ * networks, nor IPv6 addresses that embed an IPv4 one: ipaddr.js has a class for each of them, and calls the
+ * rest `unicast`.
  */
 export function isPublicAddress(text: string): boolean {
   const address = ipaddr.parse(text);
-  return address.range() === 'unicast' && (address instanceof ipaddr.IPv4 || address.match(GIVEN_OUT));
+  return address.range() === 'unicast' && (address instanceof ipaddr.IPv4 || address.match(ALLOCATED));
 }
 
 /** In ms, for each server. */
@@ -24,8 +25,8 @@ const DNS = { timeout: 2_000, tries: 2 };
 const hostOf = (url: URL) => url.hostname.replace(/^\[(.*)\]$/, '$1');
 
 /**
- * The URL of an endpoint, unless its text alone says that nothing may be sent there. (The parser turns every notation of an
- * IPv4 address, such as 0x7f.1, into the usual one.)
+ * The URL of an endpoint, unless its text alone rules it out. The parser turns every notation of an IPv4
+ * address, such as 0x7f.1, into the usual one.
  *
  * @param allowPrivate any address and plain http: for development
  * @throws RefusedUrlError
@@ -33,7 +34,7 @@ const hostOf = (url: URL) => url.hostname.replace(/^\[(.*)\]$/, '$1');
 export function parseEndpointUrl(text: string, allowPrivate: boolean): URL {
   if (!URL.canParse(text)) throw new RefusedUrlError('it is no URL');
   const url = new URL(text);
-  // The parser mends more than people would read as a URL.
+  // The parser also accepts texts that people would not read as a URL.
   if (!(allowPrivate ? /^https?:\/\//i : /^https:\/\//i).test(text))
     throw new RefusedUrlError(`it must start with ${allowPrivate ? 'http:// or ' : ''}https://`);
   if (url.username !== '' || url.password !== '') throw new RefusedUrlError('it must not have credentials');
@@ -43,9 +44,9 @@ export function parseEndpointUrl(text: string, allowPrivate: boolean): URL {
 }
 
 /**
- * The addresses of a host. Of a public one, DNS alone says it, asked without the few threads in which the system looks up
- * names: there, a name whose servers do not answer would keep all others waiting. In development, the system knows more
- * names.
+ * The addresses of a host. In production from DNS alone, without the few threads of the system's resolver:
+ * there, a name whose servers do not answer would block all others. In development from the system, which
+ * knows more names.
  */
 async function resolve(host: string, allowPrivate: boolean): Promise<LookupAddress[]> {
   if (isIP(host)) return [{ address: host, family: isIP(host) }];
@@ -61,7 +62,8 @@ async function resolve(host: string, allowPrivate: boolean): Promise<LookupAddre
 }
 
 /**
- * Where a URL leads now: connect to one of these addresses, and do not ask again, since the next answer may be another one.
+ * DNS rebinding: the addresses of a URL, checked. Connect to one of these and do not resolve again: the next
+ * answer may be another one.
  *
  * @throws RefusedUrlError when there is none, or one of them is not public
  */

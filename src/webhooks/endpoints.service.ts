@@ -1,17 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
-import { type EntityManager, Repository } from 'typeorm';
+import { type EntityManager, IsNull, Not, Raw, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { ApiClient } from '../clients/api-client.entity.js';
 import type { Caller } from '../access/caller.js';
 import { conflict, forbidden, invalidRequest, notFound } from '../http/api-error.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
-import { JobsService } from '../jobs/jobs.service.js';
-import { DispatcherService } from './dispatcher.service.js';
-import { parseEndpointUrl, RefusedUrlError, resolveEndpoint } from './public-address.js';
-import { startEndpoint } from './rights.js';
-import { generateSecret } from './signature.js';
 import {
   type CreateWebhookDto,
   type UpdateWebhookDto,
@@ -19,32 +14,28 @@ import {
   type WebhookPageBody,
   type WebhooksQuery,
   type WebhookWithSecretBody,
-} from './webhook.dto.js';
+} from './endpoint.dto.js';
+import { startEndpoint } from './positions.js';
+import { parseEndpointUrl, RefusedUrlError, resolveEndpoint } from './sender/public-address.js';
+import { Scheduler } from './sender/scheduler.js';
+import { generateSecret } from './sender/signature.js';
 import { WebhookEndpoint } from './webhook-endpoint.entity.js';
+import { WebhookPosition } from './webhook-position.entity.js';
 
-/** Endpoints of an API client: each takes up to 4 of the 200 requests that a process makes at the same time. */
+/**
+ * Endpoints of an API client: each takes up to 4 of the 200 requests that a process makes at the same time.
+ */
 const MAX_ENDPOINTS = 20;
 
 export const TOO_MANY_WEBHOOKS = conflict(`An API client has at most ${MAX_ENDPOINTS} webhooks.`);
 
-/** What waits for its next attempt is due. What is being sent is left alone. $1 endpoint */
-const RETRY_NOW = `
-  UPDATE webhook_positions SET due_at = clock_timestamp(), attempts = 0
-  WHERE endpoint_id = $1 AND due_at IS NOT NULL AND lease IS NULL`;
-
-/** What was of no interest so far may be of interest now. $1 endpoint */
-const LOOK_AGAIN = `
-  UPDATE webhook_positions SET due_at = coalesce(due_at, clock_timestamp())
-  WHERE endpoint_id = $1 AND ends_at IS NULL AND announced < scanned`;
-
 /** The endpoints of API clients. Managed by the owner of the client, and by admins. */
 @Injectable()
-export class WebhooksService {
+export class EndpointsService {
   constructor(
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
     @InjectRepository(WebhookEndpoint) private readonly endpoints: Repository<WebhookEndpoint>,
-    private readonly dispatcher: DispatcherService,
-    private readonly jobs: JobsService,
+    private readonly scheduler: Scheduler,
   ) {}
 
   /** @throws ApiError 400, 403, 404, 409 */
@@ -66,7 +57,7 @@ export class WebhooksService {
       updatedAt: now,
     });
     await this.dataSource.transaction(async (manager) => {
-      // Who gives the client a right takes a lock on it, too: whichever of us commits last sees the other.
+      // A new right locks the client, too: the later of the two commits sees the other.
       const client = await manager.findOne(ApiClient, {
         where: { id: clientId },
         lock: { mode: 'pessimistic_write' },
@@ -74,7 +65,7 @@ export class WebhooksService {
       if (!client) throw noClient(clientId);
       if ((await manager.countBy(WebhookEndpoint, { clientId })) >= MAX_ENDPOINTS) throw TOO_MANY_WEBHOOKS;
       await manager.insert(WebhookEndpoint, endpoint);
-      await startEndpoint(this.jobs, manager, endpoint.id, clientId);
+      await startEndpoint(manager, endpoint.id, clientId);
     });
     return { ...WebhookBody.of(await this.endpoints.findOneByOrFail({ id: endpoint.id })), secret };
   }
@@ -117,10 +108,10 @@ export class WebhooksService {
         ...(isNewStart ? { failures: 0, failingSince: null, failedAt: null, retryAt: null } : {}),
         updatedAt: new Date(),
       });
-      if (isNewStart) await manager.query(RETRY_NOW, [id]);
-      if (assets !== undefined) await manager.query(LOOK_AGAIN, [id]);
+      if (isNewStart) await retryNow(manager, id);
+      if (assets !== undefined) await rescan(manager, id);
     });
-    this.dispatcher.nudge();
+    this.scheduler.nudge();
     return WebhookBody.of(endpoint);
   }
 
@@ -161,7 +152,7 @@ export class WebhooksService {
     return endpoint;
   }
 
-  /** Changes an endpoint while nobody else does, and returns what it is then. */
+  /** Changes an endpoint under its lock. @returns the changed endpoint */
   private change(
     caller: Caller,
     id: string,
@@ -175,6 +166,20 @@ export class WebhooksService {
   }
 }
 
+const now = () => 'clock_timestamp()';
+
+/** Makes positions due that wait for their next attempt. A delivery that is being sent is left alone. */
+async function retryNow(manager: EntityManager, endpointId: string): Promise<void> {
+  const waiting = { endpointId, dueAt: Not(IsNull()), lease: IsNull() };
+  await manager.update(WebhookPosition, waiting, { dueAt: now, attempts: 0 });
+}
+
+/** Makes positions due that have passed changes over: with other assets, these may count. */
+async function rescan(manager: EntityManager, endpointId: string): Promise<void> {
+  const ahead = { endpointId, endsAt: IsNull(), announced: Raw((column) => `${column} < scanned`) };
+  await manager.update(WebhookPosition, ahead, { dueAt: () => 'coalesce(due_at, clock_timestamp())' });
+}
+
 const noClient = (id: string) => notFound(`There is no API client ${id}.`);
 
 const clientOf = (id: string) => ({ where: { id }, relations: { owner: true } });
@@ -186,7 +191,7 @@ function assertManages(caller: Caller, client: ApiClient | null, clientId: strin
   if (caller.isAdmin) return;
   if (!caller.developer || client.owner.userId !== caller.developer.userId)
     throw forbidden('This API client belongs to another developer.');
-  // What a developer lets an application do is not to look after other applications.
+  // An application manages its own endpoints, not those of its developer's other applications.
   if (caller.client && caller.client.id !== client.id)
     throw forbidden('This credential belongs to another API client.');
 }

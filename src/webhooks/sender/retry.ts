@@ -8,15 +8,18 @@ const GROWTH = 1.5;
 /** Reached after a day of failures. */
 const LONGEST_DELAY = 8 * HOUR;
 
-/** The most that a receiver may ask for. */
+/** The longest `Retry-After` that counts. */
 const LONGEST_RETRY_AFTER = 24 * HOUR;
 
-/** Added at most, as a part of the delay, so that what has failed together does not come back together. */
+/**
+ * Jitter: at most so much of the delay is added, so that attempts that failed together do not return
+ * together.
+ */
 const JITTER = 0.25;
 
 /**
- * How long to wait after so many failed attempts, in ms: 5 s, and each time half as much more. The 24th attempt is made a
- * day after the first; from then on there is one every 8 to 10 hours.
+ * Exponential backoff after so many failed attempts, in ms: 5 s, and each time half as much more. The 24th
+ * attempt is made a day after the first; from then on there is one every 8 to 10 hours.
  *
  * @param random from 0 to 1
  */
@@ -26,8 +29,8 @@ export function retryDelay(failedAttempts: number, random = Math.random()): numb
 }
 
 /**
- * What `Retry-After` of an answer asks for (RFC 9110, section 10.2.3), in ms, a day at most; 0 for nothing that can be
- * understood.
+ * `Retry-After` of an answer (RFC 9110, section 10.2.3) in ms, a day at most; 0 if it is missing or
+ * malformed.
  */
 export function parseRetryAfter(header: string | undefined, now = Date.now()): number {
   if (header === undefined) return 0;

@@ -7,8 +7,8 @@ export const generateSecret = () => `whsec_${randomBytes(32).toString('base64')}
 /**
  * The headers of Standard Webhooks 1.0.
  *
- * @param secrets each of them signs: during a rotation, a receiver may know either
- * @param at of this attempt, so that a receiver can refuse an old one that somebody has recorded
+ * @param secrets each signs: during a rotation, a receiver may know either
+ * @param at time of this attempt: a receiver can refuse a recorded request that is replayed later
  */
 export function signatureHeaders(id: string, body: string, secrets: readonly string[], at = new Date()) {
   return {

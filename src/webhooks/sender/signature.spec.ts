@@ -11,7 +11,7 @@ it('a secret has 32 random bytes', () => {
   expect(generateSecret()).not.toBe(secret);
 });
 
-it('a message is accepted by the holder of either secret, and by nobody else', () => {
+it('a message is accepted by a holder of either secret, and by no other', () => {
   const [secret, previous, other] = [generateSecret(), generateSecret(), generateSecret()];
   const headers = signatureHeaders('id-1', BODY, [secret, previous]);
   for (const known of [secret, previous])
