@@ -28,8 +28,9 @@ const BUGS: [name: string, kinds: string[], patches: Patch[]][] = [
       // Without a clock that moves, the latest change has to do.
       [
         'SELECT user_id, clock FROM feeds',
-        `SELECT user_id, coalesce((SELECT max(datetime) FROM change_events c WHERE c.user_id = feeds.user_id), clock) AS clock
-         FROM feeds`,
+        // One line: the text is in single quotes.
+        'SELECT user_id, coalesce((SELECT max(datetime) FROM change_events c WHERE c.user_id = feeds.user_id), ' +
+          'clock) AS clock FROM feeds',
       ],
     ],
   ],

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
+import { config } from '../config.js';
 import type { Caller } from '../access/caller.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { forbidden, notFound } from '../http/api-error.js';
@@ -72,7 +73,7 @@ export class CollectionsService {
     const developer =
       developerId === undefined ? caller.ownDeveloper() : await this.developers.find(developerId);
     if (!developer) throw notFound(`There is no developer ${developerId}.`);
-    return { collections: [pinnedCollectionOf(developer.userId)] };
+    return { collections: [pinnedCollectionOf(developer.userId, config.PUBLIC_URL)] };
   }
 
   /**
@@ -105,7 +106,8 @@ export class CollectionsService {
       .limit(limit)
       .offset((page - 1) * limit)
       .getManyAndCount();
-    return { collection: pinnedCollectionOf(id), total, page, limit, items: records.map(itemBodyOf) };
+    const collection = pinnedCollectionOf(id, config.PUBLIC_URL);
+    return { collection, total, page, limit, items: records.map(itemBodyOf) };
   }
 
   private async findReadable(manager: EntityManager, userId: number, id: string): Promise<SyncRecord> {

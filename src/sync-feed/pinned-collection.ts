@@ -1,5 +1,4 @@
 import { Integer, Text, Url } from '../api/fields.js';
-import { config } from '../config.js';
 
 /**
  * spec/sync-endpoint.md, Collection Attributes. Each developer has one collection.
@@ -22,12 +21,12 @@ export class CollectionBody {
   url: string;
 }
 
-export function pinnedCollectionOf(userId: number): CollectionBody {
+export function pinnedCollectionOf(userId: number, publicUrl: string): CollectionBody {
   return {
     id: userId,
     type: 'pinned',
     name: 'pinned',
-    url: `${config.PUBLIC_URL}/api/v1/collections/${userId}.json`,
+    url: `${publicUrl}/api/v1/collections/${userId}.json`,
   };
 }
 

@@ -24,7 +24,7 @@ describe('parseSince', () => {
     ['9999-12-31T23:59:59.999-23:59', '9999-12-31T23:59:59.999Z'],
   ])('reads %s', (since, expected) => expect(iso(since)).toBe(expected));
 
-  it('reads a space as the plus sign that nobody escaped', () => {
+  it('reads a space as a plus sign that was not percent-encoded', () => {
     expect(iso('2024-09-09T22:53:52 00:00')).toBe('2024-09-09T22:53:52.000Z');
     expect(iso('2024-09-09T22:53:52.25 02:00')).toBe('2024-09-09T20:53:52.250Z');
   });
