@@ -1,4 +1,4 @@
-import { isISO8601, isRFC3339, ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
+import { isISO8601, isRFC3339, ValidateBy, type ValidationOptions } from 'class-validator';
 import { isStorableText } from '../http/json-body.js';
 
 export type JsonObject = Record<string, unknown>;
@@ -61,5 +61,3 @@ export function IsJsonObject(maxBytes = Infinity): PropertyDecorator {
     },
   });
 }
-
-export const IsOptionalField = () => ValidateIf((_object, value) => value !== undefined);
