@@ -31,6 +31,11 @@ const ENDPOINTS = [
   ['GET', '/.well-known/openid-configuration'],
 ] as const;
 
+type Form = { Body?: URLSearchParams };
+type InteractionForm = Form & { Params: { uid: string } };
+
+const INTERACTION = '/oauth/interaction/:uid';
+
 /** Bytes of a form. */
 const FORM_LIMIT = 16_384;
 
@@ -76,10 +81,10 @@ export function mountOAuth(app: NestFastifyApplication): void {
       (_request, body, done) => done(null, new URLSearchParams(body as string)),
     );
     scope.setErrorHandler(sendErrorPage);
-    scope.get('/oauth/interaction/:uid', (request, reply) => interactions.show(request as never, reply));
-    scope.post('/oauth/interaction/:uid', (request, reply) => interactions.submit(request as never, reply));
+    scope.get<InteractionForm>(INTERACTION, (request, reply) => interactions.show(request, reply));
+    scope.post<InteractionForm>(INTERACTION, (request, reply) => interactions.submit(request, reply));
     scope.get('/oauth/invite', (request, reply) => invites.show(request, reply));
-    scope.post('/oauth/invite', (request, reply) => invites.submit(request as never, reply));
+    scope.post<Form>('/oauth/invite', (request, reply) => invites.submit(request, reply));
   });
 }
 
