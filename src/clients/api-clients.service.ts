@@ -138,6 +138,6 @@ export class ApiClientsService {
   }
 }
 
-const noClient = (id: string) => notFound(`There is no API client ${id}.`);
+export const noClient = (id: string) => notFound(`There is no API client ${id}.`);
 
 export const PUBLIC_CLIENT = invalidRequest('A public client has no secret.');

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
-import { QueryFailedError, Raw, Repository } from 'typeorm';
+import { Raw, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Caller } from '../access/caller.js';
 import type { Scope } from '../access/scopes.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
+import { violates } from '../database/violates.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { conflict, forbidden, invalidRequest, notFound } from '../http/api-error.js';
 import type { ApiClient } from './api-client.entity.js';
@@ -31,10 +32,6 @@ const NOW = `date_trunc('milliseconds', clock_timestamp())`;
 export const KEY_HAS_ENDED = conflict('The API key is expired or revoked.');
 
 const noClient = (id: string) => invalidRequest(`clientId: there is no API client ${id}`);
-
-const isClientGone = (error: unknown) =>
-  error instanceof QueryFailedError &&
-  (error.driverError as { constraint?: string }).constraint === 'api_keys_client';
 
 /**
  * Privilege escalation: an application must not turn a grant into a key that outlives it. The server's own
@@ -159,7 +156,7 @@ export class ApiKeysService {
       return await this.keys.save(key);
     } catch (error) {
       // Race: the client was deleted after `findClient`.
-      if (key.client && isClientGone(error)) throw noClient(key.client.id);
+      if (key.client && violates(error, 'api_keys_client')) throw noClient(key.client.id);
       throw error;
     }
   }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
-import { type EntityManager, type QueryDeepPartialEntity, QueryFailedError, Repository } from 'typeorm';
+import { type EntityManager, type QueryDeepPartialEntity, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Caller } from '../access/caller.js';
 import { DevelopersService } from '../developers/developers.service.js';
@@ -9,6 +9,7 @@ import { assertIfMatch } from '../http/etag.js';
 import { FeedClock } from '../feed-clock/feed-clock.js';
 import { coalesce } from '../database/coalesce.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
+import { violates } from '../database/violates.js';
 import { JsonColumn } from './json-column.js';
 import { noRecord, RECORD_EXISTS } from './record-errors.js';
 import { READ_RECORDS, readPage, type StoredPage, type StoredRecord } from './read-records.js';
@@ -99,7 +100,7 @@ export class RecordsService {
         manager.insert(SyncRecord, record as QueryDeepPartialEntity<SyncRecord>),
       );
     } catch (error) {
-      throw isDuplicateKey(error) ? RECORD_EXISTS : error;
+      throw violates(error, RECORD_KEY) ? RECORD_EXISTS : error;
     }
     return record;
   }
@@ -200,10 +201,4 @@ export class RecordsService {
 
 function pageOf({ page, limit }: RecordsQuery, { total, records }: StoredPage): string {
   return `{"total":${total},"page":${page},"limit":${limit},"data":[${records ?? ''}]}`;
-}
-
-function isDuplicateKey(error: unknown): boolean {
-  if (!(error instanceof QueryFailedError)) return false;
-  const { code, constraint } = error.driverError as { code?: string; constraint?: string };
-  return code === '23505' && constraint === RECORD_KEY;
 }

@@ -13,6 +13,9 @@ import type { SyncRequest } from './sync-request.js';
  */
 const CHUNK_SIZE = 500;
 
+/** PUBLIC_URL, escaped for a JSON string: a parameter of the statements of read-changes.ts. */
+export const PUBLIC_URL_JSON = JSON.stringify(config.PUBLIC_URL).slice(1, -1);
+
 const NO_CHANGES: Chunk = { count: 0, last: null, items: null, hasMore: false };
 
 interface ClockRequest {
@@ -61,7 +64,7 @@ export class FeedReader {
         assets,
         Math.min(CHUNK_SIZE, room),
         until,
-        JSON.stringify(config.PUBLIC_URL).slice(1, -1),
+        PUBLIC_URL_JSON,
         ...(isCompact ? [dateOf(since)] : []),
       ],
       // A replica that has the clock has every change up to it.

@@ -3,6 +3,7 @@ import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, IsNull, Not, Raw, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { ApiClient } from '../clients/api-client.entity.js';
+import { noClient } from '../clients/api-clients.service.js';
 import type { Caller } from '../access/caller.js';
 import { conflict, forbidden, invalidRequest, notFound } from '../http/api-error.js';
 import { config } from '../config.js';
@@ -179,8 +180,6 @@ async function rescan(manager: EntityManager, endpointId: string): Promise<void>
   const ahead = { endpointId, endsAt: IsNull(), announced: Raw((column) => `${column} < scanned`) };
   await manager.update(WebhookPosition, ahead, { dueAt: () => 'coalesce(due_at, clock_timestamp())' });
 }
-
-const noClient = (id: string) => notFound(`There is no API client ${id}.`);
 
 const clientOf = (id: string) => ({ where: { id }, relations: { owner: true } });
 

@@ -94,7 +94,7 @@ it('a server that is told to stop, twice, answers the request that it has, and d
   expect(await stopped).toEqual({ code: 0, signal: null });
   await closed;
   expect(answer).toContain('HTTP/1.1 201');
-  // Short of the 72 s after which any server closes a connection that nobody uses.
+  // Short of the 72 s after which any server closes an idle connection.
 }, 60_000);
 
 describe('an answer of 18 MB that is being read', () => {

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { type Api, RECORDS } from '../support/api.js';
 import { app } from './app.js';
 
@@ -93,9 +93,15 @@ it('a write that changes nothing, is refused or fails emits nothing', async () =
 });
 
 it('every class of a *.subscriber.ts file is registered with the DataSource', async () => {
-  const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) =>
-    file.endsWith('.subscriber.ts'),
+  const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
   );
+  const files = sources.filter((file) => file.endsWith('.subscriber.ts'));
+  // A subscriber in any other file would not be looked at below.
+  const registering = sources.filter((file) =>
+    readFileSync(`src/${file}`, 'utf8').includes('subscribers.push('),
+  );
+  expect(registering.sort()).toEqual(files.sort());
   const modules: Record<string, unknown>[] = await Promise.all(
     files.map((file) => import(`../../src/${file.replace(/\.ts$/, '.js')}`)),
   );

@@ -5,7 +5,7 @@ import { audience } from '../../tokens/audience.js';
 import type { GrantsService } from '../../tokens/grants.service.js';
 import { errors } from '../oidc-provider.js';
 import { BaseAdapter } from './base-adapter.js';
-import { violates } from './violates.js';
+import { violates } from '../../database/violates.js';
 
 /** The library's grants, in the table `grants`, which the API reads and subscribers watch. */
 export class GrantAdapter extends BaseAdapter {

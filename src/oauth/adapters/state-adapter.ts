@@ -6,7 +6,7 @@ import type { GrantsService } from '../../tokens/grants.service.js';
 import { OAuthState } from '../oauth-state.entity.js';
 import { errors } from '../oidc-provider.js';
 import { BaseAdapter } from './base-adapter.js';
-import { violates } from './violates.js';
+import { violates } from '../../database/violates.js';
 
 /** Compare-and-set: returns a row to the first caller only. */
 const CONSUME = `

@@ -3,8 +3,8 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { isDeepStrictEqual } from 'node:util';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { config } from '../../config.js';
 import { TidemarkDataSource } from '../../database/tidemark-data-source.js';
+import { PUBLIC_URL_JSON } from '../../sync-feed/feed-reader.js';
 import { READ_CHANGES } from '../../sync-feed/read-changes.js';
 import { cursorOf } from '../../sync-feed/since.js';
 import { ALL_ASSETS } from '../../sync-feed/sync-query.js';
@@ -153,7 +153,7 @@ export class Deliverer {
         assets,
         MAX_NOTIFICATIONS,
         end,
-        JSON.stringify(config.PUBLIC_URL).slice(1, -1),
+        PUBLIC_URL_JSON,
       ],
     );
     return {

@@ -73,8 +73,7 @@ export class Scheduler implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async poll(): Promise<void> {
     const room = MAX_RUNNING - this.running.size;
-    // Every notification has URLs of this server, which may not know its own before it listens.
-    if (room === 0 || config.PUBLIC_URL === undefined) return;
+    if (room === 0) return;
     // Two transactions. In one, PostgreSQL would check the foreign key of a position that both update, and so
     // wait for a deletion of the endpoint, which may wait for the position: a deadlock.
     await this.underLock(DRAIN_WAKE_UPS);
