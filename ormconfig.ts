@@ -8,6 +8,7 @@ import { Replicas } from './src/database/replicas.js';
 import { TidemarkDataSource } from './src/database/tidemark-data-source.js';
 import { Developer } from './src/developers/developer.entity.js';
 import { Feed } from './src/feed-clock/feed.entity.js';
+import { History } from './src/histories/history.entity.js';
 import { Initial1700000000000 } from './src/migrations/1700000000000-initial.js';
 import { Invite } from './src/oauth/invite.entity.js';
 import { LoginAttempts } from './src/oauth/login-attempts.entity.js';
@@ -30,14 +31,14 @@ const isEmbedded = config.DATABASE_URL === undefined;
  * The one DataSource: of the server, of the `migration:*` commands and of the tests. Importing it connects
  * nothing.
  */
-export default new TidemarkDataSource(
+const dataSource = new TidemarkDataSource(
   {
     type: 'postgres',
     ...(isEmbedded
       ? { username: 'postgres', password: 'postgres', database: 'postgres' }
       : { url: config.DATABASE_URL }),
     entities: [
-      ...[Developer, Feed, ApiClient, ApiKey, Grant, SigningKey, RevokedToken],
+      ...[History, Developer, Feed, ApiClient, ApiKey, Grant, SigningKey, RevokedToken],
       ...[OAuthState, Password, Invite, LoginAttempts],
       ...[SyncRecord, Share, ChangeEvent, Pin],
       ...[WebhookEndpoint, WebhookPosition, WebhookDelivery, WebhookAttempt],
@@ -64,9 +65,14 @@ export default new TidemarkDataSource(
       lock_timeout: 15_000,
       // The pool handles errors of idle connections only, and TypeORM's handler is added later: between the
       // two, a connection that PostgreSQL ends would end the process. The next statement fails anyway.
-      onConnect: (client: Client) => void client.on('error', () => {}),
+      onConnect: (client: Client) => {
+        client.on('error', () => {});
+        return dataSource.checkConnection(client);
+      },
     },
   },
   isEmbedded ? config.DATA_DIR : undefined,
   new Replicas(config.DATABASE_REPLICA_URL ?? [], config.DATABASE_POOL_SIZE),
 );
+
+export default dataSource;

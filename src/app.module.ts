@@ -7,6 +7,7 @@ import { CollectionsModule } from './collections/collections.module.js';
 import { DevelopersModule } from './developers/developers.module.js';
 import { FeedClockModule } from './feed-clock/feed-clock.module.js';
 import { HealthController } from './health/health.controller.js';
+import { HistoriesModule } from './histories/histories.module.js';
 import { OAuthModule } from './oauth/oauth.module.js';
 import { RecordsModule } from './records/records.module.js';
 import { SyncFeedModule } from './sync-feed/sync-feed.module.js';
@@ -24,6 +25,7 @@ import { WebhooksModule } from './webhooks/webhooks.module.js';
     AuthModule,
     DevelopersModule,
     FeedClockModule,
+    HistoriesModule,
     ClientsModule,
     TokensModule,
     OAuthModule,

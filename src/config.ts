@@ -3,7 +3,9 @@ import {
   IsBoolean,
   IsIn,
   IsInt,
+  IsNumber,
   IsOptional,
+  IsPositive,
   IsString,
   Matches,
   Max,
@@ -27,6 +29,16 @@ const Integer = (minimum: number, maximum: number) =>
     Transform(({ value }) => (/^\d+$/.test(value) ? Number(value) : value)),
     IsInt(),
     Min(minimum),
+    Max(maximum),
+  );
+
+/** A positive decimal number, or unset. */
+const Decimal = (maximum: number) =>
+  decorate(
+    Transform(({ value }) => (/^\d+(\.\d+)?$/.test(value) ? Number(value) : value)),
+    IsOptional(),
+    IsNumber(),
+    IsPositive(),
     Max(maximum),
   );
 
@@ -84,6 +96,10 @@ export class Config {
   @Transform(({ value }) => (['true', 'false'].includes(value) ? value === 'true' : value))
   @IsBoolean({ message: '$property must be true or false' })
   WEBHOOK_ALLOW_PRIVATE: boolean = false;
+
+  /** Days; unset: for ever. */
+  @Decimal(3_650)
+  FEED_RETENTION_DAYS?: number = undefined;
 
   /** Days. */
   @Integer(1, 3_650)

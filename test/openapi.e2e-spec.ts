@@ -51,7 +51,7 @@ const ROUTES = {
   'get /api/v1/collections.json': [200, 400, 401, 403, 404, 500, 503],
   'get /api/v1/collections/{collection_id}.json': [200, 400, 401, 403, 404, 500, 503],
   'get /api/v1/{assets}/{item_id}.json': [200, 401, 403, 404, 500, 503],
-  'get /api/v1/sync.json': [200, 304, 400, 401, 403, 404, 422, 500, 503],
+  'get /api/v1/sync.json': [200, 304, 400, 401, 403, 404, 410, 422, 500, 503],
 };
 type Route = keyof typeof ROUTES;
 

@@ -58,7 +58,10 @@ ALTER TABLE public.developers ALTER COLUMN user_id ADD GENERATED ALWAYS AS IDENT
 
 CREATE TABLE public.feeds (
     user_id integer NOT NULL,
-    clock timestamp(3) with time zone NOT NULL
+    developer_id character varying(255) NOT NULL,
+    born timestamp(3) with time zone NOT NULL,
+    clock timestamp(3) with time zone NOT NULL,
+    floor timestamp(3) with time zone
 )
 WITH (fillfactor='50');
 
@@ -70,6 +73,16 @@ CREATE TABLE public.grants (
     payload json NOT NULL,
     created_at timestamp(3) with time zone NOT NULL,
     expires_at timestamp(3) with time zone NOT NULL
+);
+
+CREATE TABLE public.histories (
+    begins_at timestamp(3) with time zone NOT NULL,
+    lost_from timestamp(3) with time zone NOT NULL,
+    opened_at timestamp(3) with time zone DEFAULT clock_timestamp() NOT NULL,
+    system_identifier character varying(20) NOT NULL,
+    timeline character varying(8) NOT NULL,
+    database_oid bigint NOT NULL,
+    table_oid bigint NOT NULL
 );
 
 CREATE TABLE public.invites (
@@ -257,6 +270,9 @@ ALTER TABLE ONLY public.feeds
 
 ALTER TABLE ONLY public.grants
     ADD CONSTRAINT grants_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.histories
+    ADD CONSTRAINT histories_pkey PRIMARY KEY (begins_at);
 
 ALTER TABLE ONLY public.invites
     ADD CONSTRAINT invites_pkey PRIMARY KEY (hash);

@@ -9,6 +9,7 @@ const DESCRIPTIONS: Record<number, string> = {
   403: 'Valid authentication, but without the required scope, or for another developer.',
   404: 'The resource does not exist.',
   409: 'The request conflicts with the current state of the resource.',
+  410: 'The cursor is of a lost time, or too old: start anew with `resync_url`.',
   412: 'The record has changed since the version in If-Match.',
   413: 'The body is larger than BODY_LIMIT (1 MiB unless configured).',
   415: 'The body is not application/json.',

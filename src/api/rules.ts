@@ -32,7 +32,7 @@ export function IsText(min: number, max: number, options?: ValidationOptions) {
  * A date-time of RFC 3339. isISO8601 refuses dates that do not exist, such as 30 February. isRFC3339 requires
  * an offset. The last check refuses an offset that moves the instant out of the years 0000 to 9999.
  */
-const isDatetime = (value: unknown): boolean =>
+export const isDatetime = (value: unknown): value is string =>
   isISO8601(value, { strict: true, strictSeparator: true }) &&
   isRFC3339(value) &&
   /^\d{4}-/.test(new Date(value as string).toISOString());

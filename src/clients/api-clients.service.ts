@@ -5,6 +5,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { IsNull, Not, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { DevelopersService } from '../developers/developers.service.js';
+import { Histories } from '../histories/histories.js';
 import { invalidRequest, notFound } from '../http/api-error.js';
 import {
   ApiClientBody,
@@ -23,12 +24,15 @@ const MANAGED = { owner: Not(IsNull()) };
 
 @Injectable()
 export class ApiClientsService {
-  private readonly cache = new CredentialCache<ApiClient>((id) => this.load(id));
+  private readonly cache: CredentialCache<ApiClient>;
 
   constructor(
     @InjectRepository(ApiClient) private readonly clients: Repository<ApiClient>,
     private readonly developers: DevelopersService,
-  ) {}
+    histories: Histories,
+  ) {
+    this.cache = new CredentialCache(histories, (id) => this.load(id));
+  }
 
   /**
    * The client with this id, the server's own included, as it was at most 5 s ago.

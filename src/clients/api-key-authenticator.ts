@@ -5,6 +5,7 @@ import { Raw, Repository } from 'typeorm';
 import { Caller, type DeveloperIdentity } from '../access/caller.js';
 import type { Scope } from '../access/scopes.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
+import { Histories } from '../histories/histories.js';
 import { AdminKey } from './admin-key.js';
 import { ApiClientsService } from './api-clients.service.js';
 import { ApiKey, IS_NOT_REVOKED, isInFuture } from './api-key.entity.js';
@@ -44,14 +45,16 @@ export class ApiKeyAuthenticator {
   private readonly adminKeyHash: Buffer | undefined;
 
   /** By the hex of the hash. */
-  private readonly cache = new CredentialCache<CachedKey>((hash) => this.load(Buffer.from(hash, 'hex')));
+  private readonly cache: CredentialCache<CachedKey>;
 
   constructor(
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
     @InjectRepository(ApiKey) private readonly keys: Repository<ApiKey>,
     private readonly clients: ApiClientsService,
     { key }: AdminKey,
+    histories: Histories,
   ) {
+    this.cache = new CredentialCache(histories, (hash) => this.load(Buffer.from(hash, 'hex')));
     this.adminKeyHash = key === undefined ? undefined : hashSecret(key);
   }
 

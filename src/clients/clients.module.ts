@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DevelopersModule } from '../developers/developers.module.js';
+import { HistoriesModule } from '../histories/histories.module.js';
 import { AdminKey } from './admin-key.js';
 import { ApiClient } from './api-client.entity.js';
 import { ApiClientsController } from './api-clients.controller.js';
@@ -12,7 +13,7 @@ import { ApiKeysService } from './api-keys.service.js';
 
 /** API clients (applications) and API keys. */
 @Module({
-  imports: [TypeOrmModule.forFeature([ApiClient, ApiKey]), DevelopersModule],
+  imports: [TypeOrmModule.forFeature([ApiClient, ApiKey]), DevelopersModule, HistoriesModule],
   controllers: [ApiClientsController, ApiKeysController],
   providers: [AdminKey, ApiClientsService, ApiKeysService, ApiKeyAuthenticator],
   exports: [ApiClientsService, ApiKeyAuthenticator],

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { Histories } from '../histories/histories.js';
 
 /** Time to live of an entry, in ms. Documented: a change counts within 5 s in other processes. */
 const MAX_AGE = 4_000;
@@ -13,7 +14,11 @@ const ABORTED = /^(deleted|evicted|replaced)$/;
 export class CredentialCache<Value extends object> {
   private readonly found: LRUCache<string, Value>;
 
-  constructor(private readonly load: (name: string) => Promise<Value | undefined>) {
+  constructor(
+    histories: Histories,
+    private readonly load: (name: string) => Promise<Value | undefined>,
+  ) {
+    histories.onNewHistory(() => this.found.clear());
     this.found = new LRUCache({ max: 10_000, ttl: MAX_AGE, fetchMethod: (name) => this.load(name) });
   }
 

@@ -31,8 +31,9 @@ export class CollectionsService {
 
   /** Idempotent. @throws ApiError 403 if the caller's developer may not read the record, 404 */
   async pin(caller: Caller, recordId: string): Promise<void> {
-    const { userId } = caller.ownDeveloper();
-    await this.feedClock.withFeedLock(userId, async (manager) => {
+    const developer = caller.ownDeveloper();
+    const { userId } = developer;
+    await this.feedClock.withFeedLock(developer, async (manager) => {
       // Checks the right of the developer, not of the admin: a developer cannot follow an unreadable record.
       const record = await this.findReadable(manager, userId, recordId);
       const { itemId, userId: itemUserId } = record;
@@ -58,8 +59,9 @@ export class CollectionsService {
 
   /** Idempotent. @throws ApiError 403, 404 */
   async unpin(caller: Caller, recordId: string): Promise<void> {
-    const { userId } = caller.ownDeveloper();
-    await this.feedClock.withFeedLock(userId, async (manager) => {
+    const developer = caller.ownDeveloper();
+    const { userId } = developer;
+    await this.feedClock.withFeedLock(developer, async (manager) => {
       const record = await manager.findOneBy(SyncRecord, { id: recordId });
       const pin = record && (await manager.findOneBy(Pin, { userId, itemId: record.itemId }));
       if (pin) await manager.remove(Pin, pin);

@@ -1,6 +1,7 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { type EntityManager, MoreThan } from 'typeorm';
+import type { DeveloperIdentity } from '../access/caller.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { FeedClock } from '../feed-clock/feed-clock.js';
 import { forEach } from '../jobs/for-each.js';
@@ -32,8 +33,9 @@ const BATCH_SIZE = 200;
  * $1 owner of the item, $2 item, $3 one follower or null for all, $4 maximum number of followers
  */
 const FIND_BEHIND = `
-  SELECT user_id AS "userId"
+  SELECT user_id AS "userId", developer_id AS "developerId"
   FROM pins p
+  JOIN developers d USING (user_id)
   WHERE item_user_id = $1 AND item_id = $2 AND user_id <> $1 AND ($3::int IS NULL OR user_id = $3)
     AND (
       seen < (
@@ -71,14 +73,16 @@ export class FollowersService implements OnApplicationBootstrap {
 
   private async deliver(job: FollowersJob): Promise<void> {
     const { itemUserId, itemId, followerUserId = null } = job;
-    const behind = await this.dataSource.execute<{ userId: number }>(FIND_BEHIND, [
+    const behind = await this.dataSource.execute<DeveloperIdentity>(FIND_BEHIND, [
       itemUserId,
       itemId,
       followerUserId,
       BATCH_SIZE,
     ]);
-    await forEach(behind, ({ userId }) =>
-      this.feedClock.withFeedLock(userId, (manager) => this.catchUp(manager, { userId, itemId, itemUserId })),
+    await forEach(behind, (follower) =>
+      this.feedClock.withFeedLock(follower, (manager) =>
+        this.catchUp(manager, { userId: follower.userId, itemId, itemUserId }),
+      ),
     );
     if (behind.length === BATCH_SIZE) await this.jobs.sendNow(FOLLOWERS, job);
   }

@@ -1,4 +1,4 @@
-import { Client, type Pool } from 'pg';
+import { Client, type ClientBase, type Pool, type PoolClient, type QueryResult } from 'pg';
 import { DataSource, type DataSourceOptions, type EntityManager } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { EmbeddedPostgres } from './embedded/embedded-postgres.js';
@@ -13,6 +13,9 @@ const STARTUP_LOCK = 7_432_633_765;
  */
 export class TidemarkDataSource extends DataSource {
   private embedded?: EmbeddedPostgres;
+
+  /** Runs on each new connection of the pool before its first use. If it fails, so does the connection. */
+  checkConnection: (client: ClientBase) => Promise<void> = () => Promise.resolve();
 
   /** @param embeddedIn directory of the embedded database; undefined for a server named in the options */
   constructor(
@@ -78,17 +81,21 @@ export class TidemarkDataSource extends DataSource {
    * either fails, PostgreSQL refuses all that follows.
    *
    * @param first without parameters
+   * @param work gets whether the first statement found a row
    */
   async transactionWithFirstStatement<T>(
     first: string,
-    work: (manager: EntityManager) => Promise<T>,
+    work: (manager: EntityManager, hasFound: boolean) => Promise<T>,
   ): Promise<T> {
     const runner = this.createQueryRunner();
     // The private state that startTransaction() would leave, so that TypeORM begins no second transaction.
     Object.assign(runner, { isTransactionActive: true, transactionDepth: 1 });
     try {
-      await runner.query(`START TRANSACTION; ${first}`);
-      const result = await work(runner.manager);
+      // TypeORM drops the results of a query of two statements.
+      const connection = (await runner.connect()) as PoolClient;
+      const results = await connection.query(`START TRANSACTION; ${first}`);
+      const [, { rowCount }] = results as unknown as QueryResult[];
+      const result = await work(runner.manager, rowCount! > 0);
       await runner.commitTransaction();
       return result;
     } catch (error) {

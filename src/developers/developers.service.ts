@@ -3,16 +3,22 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { LRUCache } from 'lru-cache';
 import { Repository } from 'typeorm';
 import type { DeveloperIdentity } from '../access/caller.js';
+import { Histories } from '../histories/histories.js';
 import { DeveloperBody } from './developer.dto.js';
 import { Developer } from './developer.entity.js';
 
 /** Identities of developers: `developerId`, `userId` and display name. */
 @Injectable()
 export class DevelopersService {
-  /** Cache without expiry: both ids of a developer never change, and developers are never deleted. */
+  /** Cache without expiry: both ids of a developer never change, but for a restore of the database. */
   private readonly known = new LRUCache<string, DeveloperIdentity>({ max: 100_000 });
 
-  constructor(@InjectRepository(Developer) private readonly developers: Repository<Developer>) {}
+  constructor(
+    @InjectRepository(Developer) private readonly developers: Repository<Developer>,
+    histories: Histories,
+  ) {
+    histories.onNewHistory(() => this.known.clear());
+  }
 
   async find(developerId: string): Promise<DeveloperIdentity | undefined> {
     const known = this.known.get(developerId);
@@ -33,7 +39,7 @@ export class DevelopersService {
   /** Creates the developer if unknown. @param name null: removes the name */
   async rename(developerId: string, name: string | null): Promise<DeveloperBody> {
     const { userId } = await this.findOrCreate(developerId);
-    await this.developers.update(userId, { name, updatedAt: new Date() });
+    await this.developers.update({ userId, developerId }, { name, updatedAt: new Date() });
     return DeveloperBody.of(await this.get(developerId));
   }
 

@@ -1,7 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { EntityManager } from 'typeorm';
+import { escapeLiteral } from 'pg';
+import type { DeveloperIdentity } from '../access/caller.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
+import { Histories } from '../histories/histories.js';
+import { type ApiError, serviceUnavailable } from '../http/api-error.js';
 
 /*
  * The one idea: each feed has a clock, and the clock makes a plain datetime an exact cursor.
@@ -14,6 +18,8 @@ import { TidemarkDataSource } from '../database/tidemark-data-source.js';
  * - Ticks are unique. A page that ends at a tick neither loses nor repeats a change.
  * - A wall clock that steps back does not change the order.
  *
+ * - After a restore of the database, every tick is later than those that were lost (src/histories).
+ *
  * So "all changes with since < datetime <= clock" is exact if the clock was read before the changes or
  * together with them, on the primary or on a replica that lags. The cursor of an answer is that clock, never
  * the wall clock.
@@ -24,6 +30,9 @@ import { TidemarkDataSource } from '../database/tidemark-data-source.js';
  * Every lock, tick and read of a clock uses this folder. Measurements: docs/decisions/0001-feed-clock.md.
  */
 
+/** SQL: the earliest tick of the present history (src/histories): all ticks of lost times are earlier. */
+export const FIRST_TICK = `(SELECT max(begins_at) + interval '1 millisecond' FROM histories)`;
+
 /**
  * SQL: takes the next tick of a feed; returns `user_id` and `clock`.
  *
@@ -33,36 +42,73 @@ import { TidemarkDataSource } from '../database/tidemark-data-source.js';
  */
 export const tickOf = (userId: string) => `
     UPDATE feeds
-    SET clock = greatest(date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond')
+    SET clock = greatest(
+      date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond', ${FIRST_TICK})
     WHERE user_id = ${userId}
     RETURNING user_id, clock`;
 
-/** SQL: all feeds, as `user_id` and `clock`. */
-export const FEEDS = 'SELECT user_id, clock FROM feeds';
+/** A feed as the statements below return it. */
+export interface FeedState {
+  user_id: number;
+  developer_id: string;
+  born: Date;
+  clock: Date;
+  /** See `Feed`. */
+  floor: Date | null;
+  /** When the history began that this database is in. A replica may be in an earlier one. */
+  history: Date;
+}
 
-/** SQL: one feed, as `user_id` and `clock`. @param userId expression */
+/** SQL: the `FeedState` of all feeds. */
+export const FEEDS = `
+  SELECT user_id, developer_id, born, clock, floor, (SELECT max(begins_at) FROM histories) AS history
+  FROM feeds`;
+
+/** SQL: one feed. @param userId expression */
 export const feedOf = (userId: string) => `${FEEDS} WHERE user_id = ${userId}`;
 
 /** SQL: the clock of one feed, as a value. @param userId expression */
 export const clockOf = (userId: string) => `(SELECT clock FROM feeds WHERE user_id = ${userId})`;
 
-/** SQL: clocks of several feeds. $1 user ids */
+/** SQL: the `FeedState` of several feeds. $1 user ids. Compare `developer_id`: the ids may be stale. */
 export const READ_CLOCKS = `${FEEDS} WHERE user_id = ANY ($1)`;
 
 /** The lock of a feed. */
 @Injectable()
 export class FeedClock {
-  constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
+  constructor(
+    @InjectDataSource() private readonly dataSource: TidemarkDataSource,
+    private readonly histories: Histories,
+  ) {}
 
   /**
    * Runs a transaction as the only writer of this developer's library. It takes the lock first, so two
    * writers of one library cannot deadlock.
    *
+   * Stale identity: the lock names both ids of the developer. A process that remembers them from before a
+   * restore finds no row, and never writes to another developer's library.
+   *
    * Deadlock: never call it inside a transaction. It needs a second connection, and PGlite has only one.
+   *
+   * @throws ApiError 503 if the database has no such developer (any more)
    */
-  withFeedLock<T>(userId: number, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+  withFeedLock<T>(
+    { userId, developerId }: DeveloperIdentity,
+    work: (manager: EntityManager) => Promise<T>,
+  ): Promise<T> {
     // NO KEY: the lock of an UPDATE that changes no key, so the tick needs no stronger one.
-    const lock = `SELECT FROM feeds WHERE user_id = ${Number(userId)} FOR NO KEY UPDATE`;
-    return this.dataSource.transactionWithFirstStatement(lock, work);
+    const lock = `
+      SELECT FROM feeds WHERE user_id = ${Number(userId)} AND developer_id = ${escapeLiteral(developerId)}
+      FOR NO KEY UPDATE`;
+    return this.dataSource.transactionWithFirstStatement(lock, (manager, isLocked) => {
+      if (!isLocked) throw this.staleIdentity();
+      return work(manager);
+    });
+  }
+
+  /** Drops what this process remembers. @returns the error for the request */
+  staleIdentity(): ApiError {
+    this.histories.forget();
+    return serviceUnavailable('The database was restored meanwhile.');
   }
 }

@@ -8,7 +8,19 @@ export class Feed {
   @ForeignKey(() => Developer, { name: 'feeds_developer' })
   userId: number;
 
+  /** The `developerId`: a lock or a read that names both ids never reaches the feed of another developer. */
+  @Column('varchar', { name: 'developer_id', length: 255 })
+  developerId: string;
+
+  /** The first value of the clock. */
+  @Column({ type: 'timestamptz', precision: 3 })
+  born: Date;
+
   /** Datetime of the newest change in the feed; without changes, when the developer was created. */
   @Column({ type: 'timestamptz', precision: 3 })
   clock: Date;
+
+  /** Retention: a plain request is exact if its `since` is not earlier. Null: nothing was pruned. */
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  floor: Date | null;
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource, EntitySubscriberInterface, InsertEvent } from 'typeorm';
 import { Developer } from '../developers/developer.entity.js';
+import { FIRST_TICK } from './feed-clock.js';
 import { Feed } from './feed.entity.js';
 
 /** Creates the feed of a new developer, in the transaction that creates the developer. */
@@ -15,8 +16,11 @@ export class NewFeedSubscriber implements EntitySubscriberInterface<Developer> {
     return Developer;
   }
 
-  async afterInsert({ manager, entity: { userId, createdAt } }: InsertEvent<Developer>): Promise<void> {
+  async afterInsert({ manager, entity }: InsertEvent<Developer>): Promise<void> {
+    const { userId, developerId, createdAt } = entity;
     // Undefined after ON CONFLICT DO NOTHING: another process has created the developer and the feed.
-    if (userId !== undefined) await manager.insert(Feed, { userId, clock: createdAt });
+    if (userId === undefined) return;
+    const born = () => `greatest('${createdAt.toISOString()}', ${FIRST_TICK})`;
+    await manager.insert(Feed, { userId, developerId, born, clock: born });
   }
 }

@@ -13,6 +13,8 @@ export const ERROR_CODES = [
   'not_found',
   'conflict',
   'precondition_failed',
+  'cursor_lost',
+  'cursor_expired',
   'payload_too_large',
   'unsupported_media_type',
   'missing_parameter',
@@ -32,6 +34,13 @@ export class ErrorBody {
   })
   details?: string;
 
+  @ApiPropertyOptional({
+    description:
+      'Only with `cursor_lost` and `cursor_expired`: the URL of a new first sync. Build the copy anew from it.',
+    example: 'https://sync.example.com/api/v1/sync.json?since=1970-01-01T00%3A00%3A00Z&compact=true',
+  })
+  resync_url?: string;
+
   @ApiProperty({ enum: ERROR_CODES, description: 'Stable reason for programs.', example: 'invalid_request' })
   code: ErrorCode;
 }
@@ -44,8 +53,12 @@ export class ApiError extends HttpException {
     error: string,
     readonly details?: string,
     readonly headers: Record<string, string> = {},
+    more: Pick<ErrorBody, 'resync_url'> = {},
   ) {
-    super({ error, ...(details === undefined ? {} : { details }), code } satisfies ErrorBody, status);
+    super(
+      { error, ...(details === undefined ? {} : { details }), code, ...more } satisfies ErrorBody,
+      status,
+    );
     // For the log; HttpException would set "Api Error".
     this.message = error;
   }

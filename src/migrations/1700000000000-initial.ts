@@ -8,6 +8,16 @@ const SHOWN = 'action, item_type, asset, item_id, item_user_id, collection_id';
  * to, first in its primary key, and every hot statement names it.
  */
 const UP = [
+  `CREATE TABLE histories (
+    begins_at timestamptz(3) NOT NULL,
+    lost_from timestamptz(3) NOT NULL,
+    opened_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+    system_identifier varchar(20) NOT NULL,
+    timeline varchar(8) NOT NULL,
+    database_oid bigint NOT NULL,
+    table_oid bigint NOT NULL,
+    CONSTRAINT histories_pkey PRIMARY KEY (begins_at)
+  )`,
   `CREATE TABLE developers (
     user_id integer GENERATED ALWAYS AS IDENTITY,
     developer_id varchar(255) NOT NULL,
@@ -20,7 +30,10 @@ const UP = [
   // Every write updates its clock. HOT: free space in each page keeps the update in place, off the index.
   `CREATE TABLE feeds (
     user_id integer NOT NULL,
+    developer_id varchar(255) NOT NULL,
+    born timestamptz(3) NOT NULL,
     clock timestamptz(3) NOT NULL,
+    floor timestamptz(3),
     CONSTRAINT feeds_pkey PRIMARY KEY (user_id),
     CONSTRAINT feeds_developer FOREIGN KEY (user_id) REFERENCES developers (user_id)
   ) WITH (fillfactor = 50)`,
@@ -273,7 +286,16 @@ const UP = [
 
 /** In the order of creation. */
 const TABLES = [
-  ...['developers', 'feeds', 'api_clients', 'api_keys', 'grants', 'server_keys', 'revoked_tokens'],
+  ...[
+    'histories',
+    'developers',
+    'feeds',
+    'api_clients',
+    'api_keys',
+    'grants',
+    'server_keys',
+    'revoked_tokens',
+  ],
   ...['oauth_states', 'passwords', 'invites', 'login_attempts', 'records', 'shares', 'pins', 'change_events'],
   ...['webhook_endpoints', 'webhook_positions', 'webhook_wake_ups', 'webhook_deliveries', 'webhook_attempts'],
 ];

@@ -96,7 +96,7 @@ export class RecordsService {
       lastSyncedAt: null,
     } satisfies Partial<SyncRecord>);
     try {
-      await this.feedClock.withFeedLock(owner.userId, (manager) =>
+      await this.feedClock.withFeedLock(owner, (manager) =>
         manager.insert(SyncRecord, record as QueryDeepPartialEntity<SyncRecord>),
       );
     } catch (error) {
@@ -140,16 +140,19 @@ export class RecordsService {
     id: string,
     work: (manager: EntityManager, record: SyncRecord) => Promise<T>,
   ): Promise<T> {
-    const userId = caller.isAdmin
-      ? (await this.records.findOne({ select: { userId: true, itemId: true }, where: { id } }))?.userId
-      : caller.developer?.userId;
+    const owner = caller.isAdmin
+      ? await this.records.findOne({
+          select: { userId: true, itemId: true, developerId: true },
+          where: { id },
+        })
+      : caller.developer;
     const refuse = async (manager: EntityManager): Promise<never> => {
       this.assertOwn(caller, await manager.findOneBy(SyncRecord, { id }), `record ${id}`);
       throw noRecord(id);
     };
-    if (userId === undefined) return refuse(this.records.manager);
-    return this.feedClock.withFeedLock(userId, async (manager) => {
-      const record = await manager.findOneBy(SyncRecord, { userId, id });
+    if (!owner) return refuse(this.records.manager);
+    return this.feedClock.withFeedLock(owner, async (manager) => {
+      const record = await manager.findOneBy(SyncRecord, { userId: owner.userId, id });
       return work(manager, record ?? (await refuse(manager)));
     });
   }

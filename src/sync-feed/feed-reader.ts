@@ -1,10 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
+import type { DeveloperIdentity } from '../access/caller.js';
 import { config } from '../config.js';
 import { coalesce } from '../database/coalesce.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
-import { READ_CLOCKS } from '../feed-clock/feed-clock.js';
-import { type Chunk, READ_CHANGES, READ_LATEST_CHANGES } from './read-changes.js';
+import { FeedClock, type FeedState, READ_CLOCKS } from '../feed-clock/feed-clock.js';
+import { Histories, type LostTime } from '../histories/histories.js';
+import { serviceUnavailable } from '../http/api-error.js';
+import { type Chunk, READ_CHANGES, READ_LAST_SURVIVOR, READ_LATEST_CHANGES } from './read-changes.js';
 import type { SyncRequest } from './sync-request.js';
 
 /**
@@ -19,29 +22,44 @@ export const PUBLIC_URL_JSON = JSON.stringify(config.PUBLIC_URL).slice(1, -1);
 const NO_CHANGES: Chunk = { count: 0, last: null, items: null, hasMore: false };
 
 interface ClockRequest {
-  userId: number;
+  developer: DeveloperIdentity;
   /** Cursor of the client, in ms since 1970. */
   since: number;
   /** Read the primary, not a replica. */
   fromPrimary: boolean;
 }
 
-interface FeedRow {
-  user_id: number;
-  clock: Date;
-}
-
 /** Reads clocks and changes of feeds: from a replica, or from the primary where no replica is far enough. */
 @Injectable()
 export class FeedReader {
   /** Requests that arrive together share one query: an idle poll costs a fraction of a round trip. */
-  private readonly clocks = coalesce<ClockRequest, Date | undefined>((requests) => this.readClocks(requests));
+  private readonly clocks = coalesce<ClockRequest, FeedState | undefined>((requests) =>
+    this.readClocks(requests),
+  );
 
-  constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
+  constructor(
+    @InjectDataSource() private readonly dataSource: TidemarkDataSource,
+    private readonly feedClock: FeedClock,
+    private readonly histories: Histories,
+  ) {}
 
-  /** @returns undefined: there is no such feed */
-  readClock(request: ClockRequest): Promise<Date | undefined> {
-    return this.clocks.load(request);
+  /** @throws ApiError 503 if the database has no such feed (any more) */
+  async readClock(request: ClockRequest): Promise<FeedState> {
+    const feed = await this.clocks.load(request);
+    if (!feed) throw this.feedClock.staleIdentity();
+    return feed;
+  }
+
+  /**
+   * The last tick of a feed that survived the loss of a range of time, in ms since 1970; -Infinity: the feed
+   * was born later.
+   */
+  async readLastSurvivor(userId: number, { to }: LostTime): Promise<number> {
+    const [{ survivor }] = await this.dataSource.execute<{ survivor: Date | null }>(READ_LAST_SURVIVOR, [
+      userId,
+      new Date(to),
+    ]);
+    return survivor?.getTime() ?? -Infinity;
   }
 
   /**
@@ -51,15 +69,15 @@ export class FeedReader {
    * @param room maximum number of items
    */
   async readChunk(
-    { userId, since, until, assets, isCompact }: SyncRequest,
+    { developer, since, until, assets, isCompact, horizon }: SyncRequest,
     after: number,
     room: number,
   ): Promise<Chunk> {
     if (after >= until.getTime()) return NO_CHANGES;
-    const [chunk] = await this.dataSource.readFromReplica<(Chunk & { clock: Date }) | undefined>(
+    const [chunk] = await this.dataSource.readFromReplica<(Chunk & FeedState) | undefined>(
       isCompact ? READ_LATEST_CHANGES : READ_CHANGES,
       [
-        userId,
+        developer.userId,
         dateOf(after),
         assets,
         Math.min(CHUNK_SIZE, room),
@@ -68,28 +86,40 @@ export class FeedReader {
         ...(isCompact ? [dateOf(since)] : []),
       ],
       // A replica that has the clock has every change up to it.
-      ([found]) => found !== undefined && found.clock >= until,
+      ([found]) => found !== undefined && found.clock >= until && this.isPresent(found),
     );
-    if (!chunk) throw new Error(`developer ${userId} has no feed`);
+    if (chunk?.developer_id !== developer.developerId) throw this.feedClock.staleIdentity();
+    // Retention went on while the answer was written, and has pruned changes of the next chunk.
+    if (chunk.floor && chunk.floor.getTime() > horizon) throw serviceUnavailable('Try again.');
     return chunk;
   }
 
-  private async readClocks(requests: readonly ClockRequest[]): Promise<(Date | undefined)[]> {
-    const clocksOf = (rows: FeedRow[]) => {
-      const clocks = new Map(rows.map(({ user_id, clock }) => [user_id, clock]));
-      return requests.map(({ userId }) => clocks.get(userId));
+  private async readClocks(requests: readonly ClockRequest[]): Promise<(FeedState | undefined)[]> {
+    const feedsOf = (rows: FeedState[]) => {
+      const feeds = new Map(rows.map((feed) => [feed.user_id, feed]));
+      return requests.map(({ developer: { userId, developerId } }) => {
+        const feed = feeds.get(userId);
+        return feed?.developer_id === developerId ? feed : undefined;
+      });
     };
-    const parameters = [requests.map(({ userId }) => userId)];
+    const parameters = [requests.map(({ developer }) => developer.userId)];
     if (requests.some(({ fromPrimary }) => fromPrimary))
-      return clocksOf(await this.dataSource.execute(READ_CLOCKS, parameters));
-    const rows = await this.dataSource.readFromReplica<FeedRow>(
+      return feedsOf(await this.dataSource.execute(READ_CLOCKS, parameters));
+    const rows = await this.dataSource.readFromReplica<FeedState>(
       READ_CLOCKS,
       parameters,
       // A cursor never goes back: a replica behind the client is not far enough.
       (found) =>
-        clocksOf(found).every((clock, i) => clock !== undefined && clock.getTime() >= requests[i].since),
+        feedsOf(found).every(
+          (feed, i) => feed && feed.clock.getTime() >= requests[i].since && this.isPresent(feed),
+        ),
     );
-    return clocksOf(rows);
+    return feedsOf(rows);
+  }
+
+  /** False for a replica that lags behind a restore, or that still follows the database that was lost. */
+  private isPresent({ history }: FeedState): boolean {
+    return history.getTime() === this.histories.beginning;
   }
 }
 

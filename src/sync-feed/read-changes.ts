@@ -26,7 +26,8 @@ export interface Chunk {
 /**
  * SQL: one chunk of an answer, as of a clock that was read before. Changes up to that clock never change and
  * no more are added, so many queries can read one answer, and no transaction stays open for a slow client.
- * `clock` is the current clock: earlier than $5 on a replica that lags, where the chunk may be incomplete.
+ * The columns of the feed are its present ones: `clock` is earlier than $5 on a replica that lags, where the
+ * chunk may be incomplete.
  *
  * $1 feed, $2 since (exclusive), $3 assets or null for all, $4 maximum number of items, $5 until (inclusive),
  * $6 PUBLIC_URL, escaped for a JSON string
@@ -35,7 +36,7 @@ export interface Chunk {
  */
 const chunkOf = (changes: string) => `
   SELECT
-    f.clock,
+    f.*,
     (count(*) FILTER (WHERE ordinal <= $4 AND is_reported))::int AS count,
     max(datetime) FILTER (WHERE ordinal <= $4) AS last,
     string_agg(${itemJson('f.user_id', '$6')}, ',' ORDER BY ordinal)
@@ -43,7 +44,7 @@ const chunkOf = (changes: string) => `
     coalesce(bool_or(ordinal > $4), false) AS "hasMore"
   FROM (${feedOf('$1')}) f
   LEFT JOIN LATERAL (${changes}) e ON true
-  GROUP BY f.user_id, f.clock`;
+  GROUP BY f.user_id, f.developer_id, f.born, f.clock, f.floor, f.history`;
 
 /** SQL: every change. */
 export const READ_CHANGES = chunkOf(`
@@ -126,3 +127,16 @@ export const READ_LATEST_CHANGES = chunkOf(`
       LIMIT 1
     ), false) ELSE false END AS client_has_it
   ) client`);
+
+/**
+ * SQL: the last tick of a feed up to a datetime: its birth, a change, or one that retention has pruned.
+ *
+ * $1 feed, $2 inclusive end
+ */
+export const READ_LAST_SURVIVOR = `
+  SELECT greatest(
+    CASE WHEN f.born <= $2 THEN f.born END,
+    CASE WHEN f.floor <= $2 THEN f.floor END,
+    (SELECT max(datetime) FROM change_events WHERE user_id = f.user_id AND datetime <= $2)
+  ) AS survivor
+  FROM (${feedOf('$1')}) f`;

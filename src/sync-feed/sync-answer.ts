@@ -3,6 +3,7 @@ import { config } from '../config.js';
 import type { Chunk } from './read-changes.js';
 import { cursorOf } from './since.js';
 import { SyncItemBody } from './sync-item.js';
+import type { SyncQuery } from './sync-query.js';
 import type { SyncRequest } from './sync-request.js';
 
 export const SYNC_PATH = 'api/v1/sync.json';
@@ -43,6 +44,14 @@ export class SyncMetaBody {
     example: false,
   })
   has_more?: boolean;
+
+  @Datetime({
+    optional: true,
+    description:
+      'Only with retention: the oldest `since` that a request without `compact` may have. Earlier ones get 410.',
+    example: '2024-08-09T00:00:00.000+00:00',
+  })
+  oldest_since?: string;
 }
 
 export class SyncBody {
@@ -66,21 +75,33 @@ export const answerEnd = (request: SyncRequest, last: Chunk, count: number) =>
   `],"meta":${JSON.stringify(metaOf(request, last, count))}}`;
 
 function metaOf(
-  { since, until: clock, limit, repeated }: SyncRequest,
+  { since, until: end, limit, repeated, oldestSince }: SyncRequest,
   { hasMore, last }: Chunk,
   count: number,
 ): SyncMetaBody {
   // A page that `limit` has cut ends at its last change; every other answer ends at the clock.
-  const until = cursorOf(hasMore ? last! : clock);
-  const { assets, developerId, compact } = repeated;
-  const next = Object.entries({ assets, since: until, developerId, compact: hasMore ? compact : undefined })
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}=${encodeURIComponent(value!)}`);
+  const until = cursorOf(hasMore ? last! : end);
+  const { compact, ...others } = repeated;
+  const isCompactPage = hasMore && compact === 'true';
   return {
     rwgps_datetime: until,
-    next_sync_url: `${config.PUBLIC_URL}/${SYNC_PATH}?${next.join('&')}`,
+    next_sync_url: syncUrlOf({
+      since: until,
+      ...others,
+      compact: hasMore ? compact : undefined,
+      until: isCompactPage ? cursorOf(end) : undefined,
+    }),
     item_count: count,
     date_range: { since: new Date(since).toISOString().replace('.000Z', 'Z'), until },
     ...(limit === Infinity ? {} : { has_more: hasMore }),
+    ...(oldestSince && { oldest_since: cursorOf(oldestSince) }),
   };
+}
+
+/** URL of a sync request. */
+export function syncUrlOf({ assets, since, developerId, compact, until }: Partial<SyncQuery>): string {
+  const query = Object.entries({ assets, since, developerId, compact, until })
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`);
+  return `${config.PUBLIC_URL}/${SYNC_PATH}?${query.join('&')}`;
 }

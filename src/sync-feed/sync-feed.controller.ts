@@ -10,6 +10,7 @@ import { ApiIfNoneMatch } from '../api/etag.decorator.js';
 import { invalidRequest, missingParameter, notFound } from '../http/api-error.js';
 import { isNotModified } from '../http/etag.js';
 import { JSON_TYPE } from '../http/json-body.js';
+import { cursorExpired, cursorLost } from './cursor-errors.js';
 import { invalidSince } from './since.js';
 import { SYNC_PATH, SyncBody } from './sync-answer.js';
 import { SYNC_EXAMPLE } from './sync-example.js';
@@ -46,6 +47,8 @@ export class SyncFeedController {
       invalidSince(),
       invalidRequest('limit must be at most 10000'),
       notFound('There is no developer dev-404.'),
+      cursorLost({ repeated: {} }),
+      cursorExpired({ repeated: {} }),
       missingParameter('since'),
     ],
   })

@@ -1,5 +1,8 @@
 import { Module } from '@nestjs/common';
 import { DevelopersModule } from '../developers/developers.module.js';
+import { FeedClockModule } from '../feed-clock/feed-clock.module.js';
+import { HistoriesModule } from '../histories/histories.module.js';
+import { FeedPruner } from './feed-pruner.js';
 import { FeedReader } from './feed-reader.js';
 import { FeedWriter } from './feed-writer.js';
 import { RecordChangeSubscriber } from './record-change.subscriber.js';
@@ -8,9 +11,9 @@ import { SyncFeedService } from './sync-feed.service.js';
 
 /** The feed that clients poll. FeedWriter writes it, FeedReader reads it. */
 @Module({
-  imports: [DevelopersModule],
+  imports: [DevelopersModule, FeedClockModule, HistoriesModule],
   controllers: [SyncFeedController],
-  providers: [FeedReader, FeedWriter, RecordChangeSubscriber, SyncFeedService],
+  providers: [FeedPruner, FeedReader, FeedWriter, RecordChangeSubscriber, SyncFeedService],
   exports: [FeedWriter, RecordChangeSubscriber],
 })
 export class SyncFeedModule {}

@@ -2,8 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { Readable } from 'node:stream';
 import type { Caller, DeveloperIdentity } from '../access/caller.js';
 import { DevelopersService } from '../developers/developers.service.js';
-import { missingParameter, notFound } from '../http/api-error.js';
+import { Histories } from '../histories/histories.js';
+import { invalidRequest, missingParameter, notFound } from '../http/api-error.js';
 import { FeedReader } from './feed-reader.js';
+import { cursorExpired, cursorLost } from './cursor-errors.js';
 import type { Chunk } from './read-changes.js';
 import { parseSince } from './since.js';
 import { ANSWER_START, answerEnd } from './sync-answer.js';
@@ -16,16 +18,35 @@ export class SyncFeedService {
   constructor(
     private readonly developers: DevelopersService,
     private readonly reader: FeedReader,
+    private readonly histories: Histories,
   ) {}
 
-  /** Checks a request and reads the clock of its feed. @throws ApiError 400, 403, 404, 422 */
+  /** Checks a request and reads the clock of its feed. @throws ApiError 400, 403, 404, 410, 422 */
   async resolve(caller: Caller, query: SyncQuery): Promise<SyncRequest> {
     const since = parseSince(query.since);
-    const { userId } = await this.findFeed(caller, query.developerId);
+    if (query.until !== undefined && query.compact !== 'true')
+      throw invalidRequest('until is only allowed with compact=true');
+    const developer = await this.findFeed(caller, query.developerId);
     // A webhook may have just notified an application of a change that a replica does not have yet.
-    const until = await this.reader.readClock({ userId, since, fromPrimary: caller.client !== undefined });
-    if (!until) throw new Error(`developer ${userId} has no feed`);
-    return syncRequestOf(caller, query, userId, since, until);
+    const feed = await this.reader.readClock({ developer, since, fromPrimary: caller.client !== undefined });
+    const request = syncRequestOf(caller, query, developer, since, feed);
+    await this.assertSurvives(request, query.until === undefined ? since : Date.parse(query.until));
+    if (feed.floor && feed.floor.getTime() > request.horizon) throw cursorExpired(request);
+    return request;
+  }
+
+  /**
+   * A cursor of a lost time may be ahead of what its feed still has. It is later than the last tick that
+   * survived; a cursor that survived is not, since a cursor is a clock of its feed.
+   *
+   * @param cursor for a page of a compact sync, the clock of the first page: the pages show the feed as of it
+   * @throws ApiError 410
+   */
+  private async assertSurvives(request: SyncRequest, cursor: number): Promise<void> {
+    for (const lostTime of this.histories.lostTimesOf(cursor)) {
+      const survivor = await this.reader.readLastSurvivor(request.developer.userId, lostTime);
+      if (cursor > survivor) throw cursorLost(request);
+    }
   }
 
   /** @returns the JSON text of a `SyncBody`; a stream if it needs several chunks */

@@ -19,13 +19,15 @@ const value = fc.oneof(
     '+1',
     '10000',
     '10001',
+    '2024-09-01T00:00:00.000+00:00',
+    '2024-02-30T00:00:00Z',
   ),
   fc.constantFrom<unknown>('true', 'false', 'TRUE', 'dev-1', 'x'.repeat(256), '\0', ['5', '6'], ['routes']),
   fc.string(),
 );
 const query = fc.dictionary(
   fc.oneof(
-    fc.constantFrom('since', 'assets', 'limit', 'compact', 'developerId'),
+    fc.constantFrom('since', 'assets', 'limit', 'compact', 'until', 'developerId'),
     fc.constantFrom('color', 'page'),
   ),
   value,

@@ -1,6 +1,6 @@
 import { Allow, IsIn, Matches } from 'class-validator';
-import { Field, QueryInteger, Text } from '../api/fields.js';
-import { isText } from '../api/rules.js';
+import { Datetime, Field, QueryInteger, Text } from '../api/fields.js';
+import { isDatetime, isText } from '../api/rules.js';
 
 export const MAX_LIMIT = 10_000;
 
@@ -53,6 +53,15 @@ export class SyncQuery {
   })
   compact?: 'true' | 'false';
 
+  @Datetime({
+    optional: true,
+    description:
+      'Only with `compact`: the pages of one sync all end at the clock of the first one. Set by ' +
+      '`meta.next_sync_url`; a client does not choose it.',
+    example: '2024-09-09T22:53:52.000+00:00',
+  })
+  until?: string;
+
   @Text(255, {
     optional: true,
     description: 'Developer whose feed is read. Required for admins. Default: the own developer.',
@@ -66,12 +75,13 @@ export class SyncQuery {
    * @returns undefined for an invalid query; class-validator then gives the error message
    */
   static parse(query: Record<string, unknown>): SyncQuery | undefined {
-    const { since, assets, limit, compact, developerId, ...unknown } = query;
+    const { since, assets, limit, compact, until, developerId, ...unknown } = query;
     const isValid =
       Object.keys(unknown).length === 0 &&
       (assets === undefined || (typeof assets === 'string' && ASSETS.test(assets))) &&
       (limit === undefined || (typeof limit === 'string' && isLimit(limit))) &&
       (compact === undefined || compact === 'true' || compact === 'false') &&
+      (until === undefined || isDatetime(until)) &&
       (developerId === undefined || isText(developerId, 1, 255));
     if (!isValid) return undefined;
     return {
@@ -79,6 +89,7 @@ export class SyncQuery {
       assets,
       limit: limit === undefined ? undefined : Number(limit),
       compact,
+      until,
       developerId,
     };
   }

@@ -1,50 +1,64 @@
 import { hash } from 'node:crypto';
-import type { Caller } from '../access/caller.js';
+import type { Caller, DeveloperIdentity } from '../access/caller.js';
+import { config } from '../config.js';
+import type { FeedState } from '../feed-clock/feed-clock.js';
 import { ALL_ASSETS, type SyncQuery } from './sync-query.js';
+
+/** Parameters that `next_sync_url` repeats. */
+type Repeated = Pick<SyncQuery, 'assets' | 'developerId' | 'compact'>;
 
 /** A sync request with everything that the answer depends on. */
 export interface SyncRequest {
-  /** The feed. */
-  userId: number;
+  /** Owner of the feed. */
+  developer: DeveloperIdentity;
   /** Exclusive, in ms since 1970. */
   since: number;
-  /** Inclusive: the clock of the feed. */
+  /** Inclusive: the clock of the feed; from the second page of a compact sync on, that of the first page. */
   until: Date;
+  /** Oldest `since` of a plain request that retention still allows; undefined: no retention. */
+  oldestSince: Date | undefined;
+  /** The answer is exact while retention has pruned nothing that is later than this, in ms since 1970. */
+  horizon: number;
   /** In lower case; null: all. */
   assets: string[] | null;
   /** Infinity: no limit. */
   limit: number;
   isCompact: boolean;
   /** Parameters that `next_sync_url` repeats: `compact` only after a page that `limit` has cut. */
-  repeated: Pick<SyncQuery, 'assets' | 'developerId' | 'compact'>;
+  repeated: Repeated;
   /** State of the feed: the same caller, URL and tag mean the same answer. */
   etag: string;
 }
 
 /**
  * @param since parsed
- * @param until clock of the feed
+ * @param feed as just read
  */
 export function syncRequestOf(
   caller: Caller,
   query: SyncQuery,
-  userId: number,
+  developer: DeveloperIdentity,
   since: number,
-  until: Date,
+  { clock, floor, born }: FeedState,
 ): SyncRequest {
   // A cursor belongs to a set of assets. `next_sync_url` names the set, so a new setting of the client does
   // not change it.
   const assets = query.assets ?? defaultAssetsOf(caller);
+  const isCompact = query.compact === 'true';
+  const until = Math.min(clock.getTime(), isCompact && query.until ? Date.parse(query.until) : Infinity);
   return {
-    userId,
+    developer,
     since,
-    until,
+    until: new Date(until),
+    oldestSince: floor ?? (config.FEED_RETENTION_DAYS === undefined ? undefined : new Date(0)),
+    // A compact first sync reads what exists at `until`, and needs nothing older.
+    horizon: isCompact && (query.until || since <= born.getTime()) ? until : since,
     assets: assets === undefined || assets === ALL_ASSETS ? null : assets.toLowerCase().split(','),
     limit: query.limit ?? Infinity,
-    isCompact: query.compact === 'true',
+    isCompact,
     // An admin has no feed of its own: the next request must name one, too.
     repeated: { assets, developerId: caller.isAdmin ? query.developerId : undefined, compact: query.compact },
-    etag: etagOf(userId, until, query.assets === undefined ? assets : undefined),
+    etag: etagOf(developer.userId, [clock, floor], query.assets === undefined ? assets : undefined),
   };
 }
 
@@ -52,8 +66,10 @@ export function syncRequestOf(
 const defaultAssetsOf = ({ client }: Caller) => client && (client.defaultAssets?.join(',') ?? ALL_ASSETS);
 
 /** @param assets default of the client, which the URL does not name */
-function etagOf(userId: number, until: Date, assets: string | undefined): string {
-  const parts = [userId.toString(36), until.getTime().toString(36)];
+function etagOf(userId: number, times: (Date | null)[], assets: string | undefined): string {
+  const parts = [userId, ...times.map(Number)]
+    .filter((number) => number > 0)
+    .map((part) => part.toString(36));
   if (assets !== undefined) parts.push(hash('sha256', assets, 'base64url').slice(0, 16));
   return `"${parts.join('-')}"`;
 }

@@ -6,6 +6,7 @@ import { LessThan, Repository } from 'typeorm';
 import { Caller } from '../access/caller.js';
 import { ApiClientsService } from '../clients/api-clients.service.js';
 import { CredentialCache } from '../clients/credential-cache.js';
+import { Histories } from '../histories/histories.js';
 import { ACCESS_TOKEN_ALGORITHM, type AccessTokenClaims, isAccessToken } from './access-token.js';
 import { GrantsService } from './grants.service.js';
 import { RevokedToken } from './revoked-token.entity.js';
@@ -17,16 +18,19 @@ const MAX_CLOCK_SKEW = 86_400_000;
 /** Access tokens of the built-in authorization server: verification, caller, revocation. */
 @Injectable()
 export class AccessTokensService {
-  private readonly revocations = new CredentialCache(async (id) => ({
-    isRevoked: await this.revoked.existsBy({ id }),
-  }));
+  private readonly revocations: CredentialCache<{ isRevoked: boolean }>;
 
   constructor(
     private readonly clients: ApiClientsService,
     private readonly grants: GrantsService,
     private readonly signingKeys: SigningKeysService,
     @InjectRepository(RevokedToken) private readonly revoked: Repository<RevokedToken>,
-  ) {}
+    histories: Histories,
+  ) {
+    this.revocations = new CredentialCache(histories, async (id) => ({
+      isRevoked: await this.revoked.existsBy({ id }),
+    }));
+  }
 
   /**
    * @returns the claims; undefined for a token that is not an access token of this server, or has expired

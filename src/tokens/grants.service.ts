@@ -3,6 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { LessThan, Repository } from 'typeorm';
 import type { Caller } from '../access/caller.js';
 import { CredentialCache } from '../clients/credential-cache.js';
+import { Histories } from '../histories/histories.js';
 import { notFound } from '../http/api-error.js';
 import { GrantBody, type GrantPageBody, type GrantsQuery } from './grant.dto.js';
 import { Grant } from './grant.entity.js';
@@ -13,9 +14,14 @@ const BATCH = 100;
 /** Grants of developers to applications. The only writer; uses `save` and `remove`, which subscribers see. */
 @Injectable()
 export class GrantsService {
-  private readonly cache = new CredentialCache<Grant>((id) => this.load(id));
+  private readonly cache: CredentialCache<Grant>;
 
-  constructor(@InjectRepository(Grant) private readonly grants: Repository<Grant>) {}
+  constructor(
+    @InjectRepository(Grant) private readonly grants: Repository<Grant>,
+    histories: Histories,
+  ) {
+    this.cache = new CredentialCache(histories, (id) => this.load(id));
+  }
 
   /** The grant with this id, unless expired, as it was at most 5 s ago. */
   async find(id: string): Promise<Grant | undefined> {

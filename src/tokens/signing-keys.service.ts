@@ -5,6 +5,7 @@ import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type EntityManager, IsNull, LessThan, MoreThan } from 'typeorm';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
+import { Histories } from '../histories/histories.js';
 import { ACCESS_TOKEN_ALGORITHM } from './access-token.js';
 import { SigningKey } from './signing-key.entity.js';
 
@@ -26,7 +27,12 @@ export class SigningKeysService implements OnModuleInit {
   /** The reload that has not started yet. */
   private nextReload?: Promise<void>;
 
-  constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
+  constructor(
+    @InjectDataSource() private readonly dataSource: TidemarkDataSource,
+    histories: Histories,
+  ) {
+    histories.onNewHistory(() => (this.loadedAt = -Infinity));
+  }
 
   /** Creates the first keys, under the startup lock: processes that start together use the same ones. */
   async onModuleInit(): Promise<void> {

@@ -22,7 +22,8 @@ export const WAKE_UP = `
 /**
  * SQL: new positions, each with a wake-up of its own.
  *
- * The clock is the committed one, never the time: a change in flight gets a later tick, and is delivered.
+ * The clock is the committed one, never the time: a change in flight gets a later tick, and is delivered. So
+ * does every change of the present history, which may have begun after the clock.
  * That change cannot see the position and leaves no wake-up, so the position does (`is_start`).
  *
  * @param positions SELECT of `user_id`, `endpoint_id` and `clock`
@@ -38,13 +39,13 @@ const start = (positions: string) => `
 
 /** $1 client, $2 user id */
 const START_OF_RIGHT = start(`
-  SELECT f.user_id, e.id AS endpoint_id, f.clock
+  SELECT f.user_id, e.id AS endpoint_id, greatest(f.clock, f.history) AS clock
   FROM webhook_endpoints e, (${feedOf('$2')}) f
   WHERE e.client_id = $1`);
 
 /** $1 endpoint, $2 client */
 const START_OF_ENDPOINT = start(`
-  SELECT f.user_id, $1::uuid AS endpoint_id, f.clock
+  SELECT f.user_id, $1::uuid AS endpoint_id, greatest(f.clock, f.history) AS clock
   FROM (${FEEDS}) f
   WHERE f.user_id IN (
       SELECT user_id FROM api_keys WHERE client_id = $2

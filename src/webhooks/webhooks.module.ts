@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DevelopersModule } from '../developers/developers.module.js';
 import { FeedWriter } from '../sync-feed/feed-writer.js';
+import { HistoriesModule } from '../histories/histories.module.js';
 import { SyncFeedModule } from '../sync-feed/sync-feed.module.js';
 import { DeliveriesService } from './deliveries.service.js';
 import { EndpointsService } from './endpoints.service.js';
@@ -27,6 +28,7 @@ import { WebhooksController } from './webhooks.controller.js';
   imports: [
     TypeOrmModule.forFeature([WebhookEndpoint, WebhookPosition, WebhookDelivery, WebhookAttempt]),
     DevelopersModule,
+    HistoriesModule,
     SyncFeedModule,
   ],
   controllers: [WebhooksController],

@@ -39,9 +39,11 @@ async function loadService() {
   const { ApiClient } = await import('../../src/clients/api-client.entity.js');
   const { DevelopersService } = await import('../../src/developers/developers.service.js');
   const { Developer } = await import('../../src/developers/developer.entity.js');
+  const { Histories } = await import('../../src/histories/histories.js');
   const { default: dataSource } = await import('../../ormconfig.js');
-  const developers = new DevelopersService(dataSource.getRepository(Developer));
-  return new ApiClientsService(dataSource.getRepository(ApiClient), developers);
+  const histories = new Histories(dataSource);
+  const developers = new DevelopersService(dataSource.getRepository(Developer), histories);
+  return new ApiClientsService(dataSource.getRepository(ApiClient), developers, histories);
 }
 
 /** The server's own client, which no route makes. */

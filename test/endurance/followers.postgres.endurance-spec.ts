@@ -44,8 +44,10 @@ describe('on two server processes', () => {
     await query(
       `WITH made AS (
         INSERT INTO developers (developer_id) SELECT 'fan-' || n FROM generate_series(1, ${FOLLOWERS}) n
-        RETURNING user_id, created_at
-      ) INSERT INTO feeds SELECT user_id, created_at FROM made`,
+        RETURNING user_id, developer_id, created_at
+      )
+      INSERT INTO feeds (user_id, developer_id, born, clock)
+      SELECT user_id, developer_id, created_at, created_at FROM made`,
     );
     await query(
       `INSERT INTO shares SELECT r.user_id, r.item_id, d.user_id, now() FROM records r, developers d

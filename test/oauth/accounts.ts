@@ -3,6 +3,7 @@ import { decodeJwt } from 'jose';
 import type { TidemarkDataSource } from '../../src/database/tidemark-data-source.js';
 import { ExpiryService } from '../../src/oauth/expiry.service.js';
 import { Grant } from '../../src/tokens/grant.entity.js';
+import { Histories } from '../../src/histories/histories.js';
 import { GrantsService } from '../../src/tokens/grants.service.js';
 import { Api } from '../support/api.js';
 import { type Client, createClient } from '../support/api-clients.js';
@@ -245,7 +246,8 @@ it('removes what has expired, and nothing else', async () => {
   const kept = await count('> now()');
   for (const n of [...kept, ...(await count('< now()'))]) expect(n).toBeGreaterThan(0);
   const dataSource = app.dataSource as TidemarkDataSource;
-  await new ExpiryService(dataSource, new GrantsService(dataSource.getRepository(Grant))).removeExpired();
+  const grants = new GrantsService(dataSource.getRepository(Grant), new Histories(dataSource));
+  await new ExpiryService(dataSource, grants).removeExpired();
   expect(await count('< now()')).toEqual([0, 0, 0, 0]);
   expect(await count('> now()')).toEqual(kept);
 });

@@ -4,10 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 
-/** A first start: it migrates, makes the schema of the jobs and the server's keys. */
+/**
+ * A first start: it migrates, makes the schema of the jobs and the server's keys. The copies begin their own
+ * history: a copy of a database is a restore.
+ */
 const START = `
   const { createApp } = await import('./dist/src/create-app.js');
   const app = await createApp();
+  const { default: dataSource } = await import('./dist/ormconfig.js');
+  await dataSource.query('DELETE FROM histories');
   await app.close();`;
 
 /**

@@ -36,9 +36,10 @@ export async function generateLibraries(
     `WITH made AS (
        INSERT INTO developers (developer_id, created_at)
        SELECT $1 || '-' || i, $2::timestamptz FROM generate_series(1, $4::int) i
-       RETURNING user_id
+       RETURNING user_id, developer_id
      )
-     INSERT INTO feeds SELECT user_id, $2::timestamptz + $3 * interval '1 second' FROM made`,
+     INSERT INTO feeds (user_id, developer_id, born, clock)
+     SELECT user_id, developer_id, $2, $2::timestamptz + $3 * interval '1 second' FROM made`,
     [prefix, START, items * (updates + 1), developers],
   );
   const { rows } = await client.query<Developer>(

@@ -4,9 +4,11 @@ import type { QueryResult, QueryResultRow } from 'pg';
 import { IsNull, Not } from 'typeorm';
 import { config } from '../../config.js';
 import { TidemarkDataSource } from '../../database/tidemark-data-source.js';
+import { Histories } from '../../histories/histories.js';
 import { WebhookPosition } from '../webhook-position.entity.js';
 import { Deliverer } from './deliver.js';
 import { SenderOptions } from './options.js';
+import { ANNOUNCE_HISTORY } from './sql/announce-history.js';
 import { DRAIN_WAKE_UPS } from './sql/drain-wake-ups.js';
 import { type LeasedPosition, takeDue } from './sql/take-due.js';
 
@@ -23,6 +25,8 @@ export class Scheduler implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly running = new Set<Promise<void>>();
   private isStopping = false;
   private isNudged = false;
+  /** At start, too: a process may have died between the begin of a history and its announcement. */
+  private isHistoryNew = true;
   private wakeUp: () => void = () => {};
   private loop: Promise<void> = Promise.resolve();
 
@@ -30,7 +34,10 @@ export class Scheduler implements OnApplicationBootstrap, OnModuleDestroy {
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
     private readonly deliverer: Deliverer,
     private readonly options: SenderOptions,
-  ) {}
+    histories: Histories,
+  ) {
+    histories.onNewHistory(() => (this.isHistoryNew = true));
+  }
 
   async onApplicationBootstrap(): Promise<void> {
     // No other process uses the embedded database: a lease is that of a process that died.
@@ -74,6 +81,10 @@ export class Scheduler implements OnApplicationBootstrap, OnModuleDestroy {
   private async poll(): Promise<void> {
     const room = MAX_RUNNING - this.running.size;
     if (room === 0) return;
+    if (this.isHistoryNew) {
+      await this.underLock(ANNOUNCE_HISTORY);
+      this.isHistoryNew = false;
+    }
     // Two transactions. In one, PostgreSQL would check the foreign key of a position that both update, and so
     // wait for a deletion of the endpoint, which may wait for the position: a deadlock.
     await this.underLock(DRAIN_WAKE_UPS);

@@ -1,0 +1,28 @@
+import 'reflect-metadata';
+import { existsSync } from 'node:fs';
+
+/*
+ * `npm run restored`: declares that the database is a restored snapshot of a volume, or a new one in place of
+ * one that was lost. Neither can be seen from inside (docs/operations.md).
+ */
+
+if (existsSync('.env')) process.loadEnvFile('.env');
+
+try {
+  // Imported only now: settings are read from the environment when their module is loaded.
+  const { default: dataSource } = await import('../ormconfig.js');
+  const { Histories } = await import('./histories/histories.js');
+  await dataSource.initialize();
+  await dataSource.migrate();
+  const histories = new Histories(dataSource);
+  await histories.start();
+  const { from, to } = await histories.declare();
+  await dataSource.destroy();
+  console.log(
+    `A new history begins. Cursors after ${new Date(from).toISOString()} and up to ` +
+      `${new Date(to).toISOString()} get 410 and start anew, unless their change has survived.`,
+  );
+} catch (error) {
+  console.error(`Nothing was declared: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+}
