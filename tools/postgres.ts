@@ -28,7 +28,7 @@ export class PostgresServer {
     private readonly binaries: string,
     /** Contains `data`, `log` and the socket; `destroy` deletes it. */
     readonly directory: string,
-    readonly port: number,
+    public port: number,
     private readonly settings: Record<string, string>,
     private readonly env: Record<string, string>,
   ) {}
@@ -76,6 +76,15 @@ export class PostgresServer {
     ]);
     await standby.start();
     return standby;
+  }
+
+  /** Failover: this standby takes the address of a primary that is gone, and lacks what it has not received. */
+  async takeOver(primary: PostgresServer): Promise<void> {
+    await primary.kill();
+    if (this.pid !== undefined) await this.stop();
+    [this.port, primary.port] = [primary.port, this.port];
+    await this.start();
+    await this.execute('pg_ctl', ['promote', '-D', this.data, '-w', '-s']);
   }
 
   private static async create(settings: Record<string, string>, env: Record<string, string>) {

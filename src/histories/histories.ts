@@ -3,7 +3,7 @@ import type { ClientBase } from 'pg';
 import type { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import {
   type DatabaseState,
-  DECLARE_HISTORY,
+  declareHistory,
   OPEN_HISTORY,
   READ_STATE,
   SKIP_LOST_IDS,
@@ -38,6 +38,7 @@ export class Histories {
   private lostTimes: LostTime[] = [];
   /** Identifies what was seen last: the histories, and the start of the database server. */
   private seen?: string;
+  private walBytes = 0;
 
   constructor(private readonly dataSource: TidemarkDataSource) {}
 
@@ -73,7 +74,7 @@ export class Histories {
    */
   async declare(): Promise<LostTime> {
     await this.withClient(async (client) => {
-      await this.open(client, DECLARE_HISTORY);
+      await this.open(client, declareHistory(this.beginning));
       await client.query(`
         SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND usename = current_user AND application_name = 'tidemark'
@@ -90,11 +91,14 @@ export class Histories {
   private async check(client: ClientBase): Promise<void> {
     const before = this.seen;
     let state = await readState(client);
-    if (state.isUnknown) {
-      if (await this.open(client, OPEN_HISTORY))
+    // A snapshot of a volume, or a crash of a database that is not durable, behind a running process.
+    const hasLostWal = Number(state.walBytes) < this.walBytes;
+    if (state.isUnknown || hasLostWal) {
+      if (await this.open(client, state.isUnknown ? OPEN_HISTORY : declareHistory(this.beginning)))
         this.logger.warn('the database has gone back in time, or has moved: a new history begins');
       state = await readState(client);
     }
+    this.walBytes = Number(state.walBytes);
     const seen = JSON.stringify([state.startedAt, state.histories]);
     if (seen !== this.seen) {
       this.seen = seen;

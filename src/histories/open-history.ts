@@ -42,6 +42,8 @@ export interface DatabaseState {
   isStandby: boolean;
   isUnknown: boolean | null;
   startedAt: Date;
+  /** Bytes of WAL that are on disk: a durable database never has fewer than before. */
+  walBytes: string | null;
   histories: { beginsAt: string; lostFrom: string }[];
 }
 
@@ -50,6 +52,7 @@ export const READ_STATE = `
   SELECT pg_is_in_recovery() AS "isStandby",
     CASE WHEN NOT pg_is_in_recovery() THEN (SELECT ${IS_UNKNOWN} FROM (${IDENTITY}) i) END AS "isUnknown",
     pg_postmaster_start_time() AS "startedAt",
+    CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_flush_lsn() - '0/0')::text END AS "walBytes",
     coalesce((
       SELECT json_agg(json_build_object('beginsAt', begins_at, 'lostFrom', lost_from) ORDER BY begins_at)
       FROM histories
@@ -83,8 +86,16 @@ const insertHistory = (condition: string, earliest: string) => `
 /** SQL: opens a history unless another process has. One row if it did. */
 export const OPEN_HISTORY = [LOCK, insertHistory(IS_UNKNOWN, '(SELECT min(opened_at) FROM histories)')];
 
-/** SQL: opens a history in any case. An empty database knows nothing of the one before. */
-export const DECLARE_HISTORY = [LOCK, insertHistory('true', "'epoch'")];
+/**
+ * SQL: opens a history that the identity does not show. An empty database knows nothing of the one before.
+ *
+ * @param known start of the last history that the caller knows, in ms since 1970: of several processes that
+ * notice the same, one opens a history
+ */
+export const declareHistory = (known: number) => [
+  LOCK,
+  insertHistory(`s.begins_at = to_timestamp(${known / 1_000})`, "'epoch'"),
+];
 
 /** SQL. Sequences are not transactional: a rollback skips more ids, and never fewer. */
 export const SKIP_LOST_IDS = [

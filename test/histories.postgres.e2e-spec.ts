@@ -1,0 +1,176 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
+import { PostgresServer } from '../tools/postgres.js';
+import { type Api, RECORDS } from './support/api.js';
+import { createDeveloper, ServerProcess } from './support/server.js';
+import { expectExactCopy, SyncClient } from './support/sync-client.js';
+import { until } from './support/until.js';
+
+const MINUTE = 60_000;
+
+let primary: PostgresServer;
+let standby: PostgresServer;
+let servers: ServerProcess[];
+
+const onServer = async (server: PostgresServer, sql: string) => {
+  const client = new Client(server.url);
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+};
+const create = async (api: Api, developerId: string, resourceKey: string) => {
+  const { status, body } = await api.post(RECORDS, {
+    developerId,
+    resourceType: 'ROUTE',
+    resourceKey,
+    data: {},
+  });
+  expect(status).toBe(201);
+  return body;
+};
+/** A request while a process notices that the database was replaced: 503, never a 500. */
+const settled = async (request: () => Promise<{ status: number; body: any; headers: Headers }>) => {
+  for (;;) {
+    const answer = await request();
+    if (answer.status !== 503) return answer;
+    expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+  }
+};
+/** Whether the standby has all that the primary has. */
+const isCaughtUp = async () => {
+  const [{ lsn }] = await onServer(primary, 'SELECT pg_current_wal_flush_lsn() AS lsn');
+  const [{ done }] = await onServer(standby, `SELECT pg_last_wal_replay_lsn() >= '${lsn}' AS done`);
+  return done as boolean;
+};
+
+describe('failover to a standby', () => {
+  beforeEach(async () => {
+    primary = await PostgresServer.start({ fsync: 'off' });
+    standby = await primary.startStandby();
+    servers = await Promise.all([1, 2].map(() => ServerProcess.start({ DATABASE_URL: primary.url })));
+  }, 2 * MINUTE);
+  afterEach(async () => {
+    await Promise.all(servers.map((server) => server.stop()));
+    await standby.destroy();
+    await primary.destroy();
+  }, 2 * MINUTE);
+
+  it('that lacks the last transactions: no record gets into the library of another developer', async () => {
+    const [first, second] = servers;
+    await createDeveloper(first.url, 'old');
+    await until(isCaughtUp);
+    await standby.stop();
+    // Lost: the standby has not received it.
+    const lost = await createDeveloper(first.url, 'lost');
+    await create(lost, 'lost', 'before');
+    const [{ user_id: lostId }] = await onServer(
+      primary,
+      `SELECT user_id FROM developers WHERE developer_id = 'lost'`,
+    );
+    await standby.takeOver(primary);
+
+    // Each process remembers the lost developer. The second one makes a new developer first.
+    const { body: key } = await settled(() =>
+      second.admin.post('/api/v1/api-keys', { developerId: 'new', scopes: ['sync:read', 'sync:write'] }),
+    );
+    const other = second.admin.at(second.url);
+    Object.assign(other, { key: key.key });
+    const { status, body } = await settled(() =>
+      first.admin.post(RECORDS, {
+        developerId: 'lost',
+        resourceType: 'ROUTE',
+        resourceKey: 'after',
+        data: {},
+      }),
+    );
+    expect(status).toBe(201);
+    expect(body.developerId).toBe('lost');
+    expect((await other.get(`${RECORDS}?limit=10`)).body.total).toBe(0);
+    expect((await other.sync({ since: '1970-01-01' })).body.items).toEqual([]);
+    expect((await other.get(`${RECORDS}/${body.id}`)).status).toBe(403);
+    // The lost key is gone, and a new one works.
+    expect((await settled(() => lost.get(RECORDS))).status).toBe(401);
+    expect(
+      (await first.admin.post('/api/v1/api-keys', { developerId: 'lost', scopes: ['sync:read'] })).status,
+    ).toBe(201);
+    // Ids of the lost time are not handed out again.
+    const ids = await onServer(standby, `SELECT user_id FROM developers WHERE developer_id <> 'old'`);
+    for (const { user_id } of ids) expect(user_id).toBeGreaterThan(lostId);
+  });
+
+  it('that lacks the last transactions: a lost cursor gets 410, every other one goes on', async () => {
+    const [server] = servers;
+    const [dev, quiet] = [
+      await createDeveloper(server.url, 'dev'),
+      await createDeveloper(server.url, 'quiet'),
+    ];
+    const kept = await create(dev, 'dev', 'kept');
+    const deleted = await create(dev, 'dev', 'deleted later');
+    await create(quiet, 'quiet', 'kept');
+    const early = await new SyncClient(dev).catchUp();
+    const idle = await new SyncClient(quiet).catchUp();
+    await until(isCaughtUp);
+    await standby.stop();
+    const ghost = await create(dev, 'dev', 'ghost');
+    await dev.patch(`${RECORDS}/${kept.id}`, { data: { lost: true } });
+    await dev.delete(`${RECORDS}/${deleted.id}`);
+    const late = await new SyncClient(dev).catchUp();
+    const lostCursor = (await dev.sync({ since: '1970-01-01' })).body.meta.rwgps_datetime;
+    await standby.takeOver(primary);
+
+    const refused = await settled(() => dev.sync({ since: lostCursor, assets: 'routes' }));
+    expect(refused.status).toBe(410);
+    expect(refused.body).toMatchObject({ code: 'cursor_lost', error: 'Cursor lost' });
+    const resync = new URL(refused.body.resync_url);
+    expect(Object.fromEntries(resync.searchParams)).toEqual({
+      since: '1970-01-01T00:00:00Z',
+      compact: 'true',
+      assets: 'routes',
+    });
+    // Nobody else is refused.
+    expect(await early.poll()).toBe(0);
+    expect(await idle.poll()).toBe(0);
+    expect((await dev.sync({ since: '2024-09-01' })).status).toBe(200);
+    expect((await dev.sync({ since: '2999-01-01' })).status).toBe(200);
+
+    // New changes: later than all that was lost, also by datetime.
+    const after = await create(dev, 'dev', 'after');
+    expect(Date.parse(after.updatedAt)).toBeGreaterThan(Date.parse(lostCursor));
+    expect(after.id).not.toBe(ghost.id);
+    expect((await dev.sync({ since: lostCursor })).status).toBe(410);
+    expect(await early.poll()).toBe(1);
+    await expectExactCopy(early, dev, 'dev');
+    await expectExactCopy(idle, quiet, 'quiet');
+    // The late follower starts anew from the link, and is exact.
+    const items = (await dev.get(refused.body.resync_url)).body.items;
+    expect(items.map(({ action }: { action: string }) => action)).toEqual(['created', 'created', 'created']);
+    expect(late.items.size).not.toBe(0);
+    const anew = await new SyncClient(dev).catchUp();
+    await expectExactCopy(anew, dev, 'dev');
+    const lostIds = late.items.keys();
+    for (const id of [...anew.items.keys()].slice(-1)) expect([...lostIds]).not.toContain(id);
+  });
+
+  it('a clean one refuses nobody', async () => {
+    const [server] = servers;
+    const dev = await createDeveloper(server.url, 'dev');
+    const born = await new SyncClient(await createDeveloper(server.url, 'empty')).catchUp();
+    for (const key of ['a', 'b', 'c']) await create(dev, 'dev', key);
+    const cursors: string[] = [];
+    for (const { datetime } of (await dev.sync({ since: '1970-01-01' })).body.items) cursors.push(datetime);
+    const follower = await new SyncClient(dev).catchUp();
+    await until(isCaughtUp);
+    await standby.takeOver(primary);
+    await settled(() => dev.sync({ since: '1970-01-01' }));
+    for (const since of cursors) expect((await dev.sync({ since })).status).toBe(200);
+    await create(dev, 'dev', 'd');
+    for (const since of cursors) expect((await dev.sync({ since })).status).toBe(200);
+    expect(await follower.poll()).toBe(1);
+    await expectExactCopy(follower, dev, 'dev');
+    await create(server.admin, 'empty', 'first');
+    expect(await born.poll()).toBe(1);
+  });
+});
