@@ -1,10 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { join } from 'node:path';
 import { Client } from 'pg';
 import { PostgresServer } from '../tools/postgres.js';
 import { type Api, RECORDS } from './support/api.js';
+import { Receiver } from './support/receiver.js';
 import { createDeveloper, ServerProcess } from './support/server.js';
 import { expectExactCopy, SyncClient } from './support/sync-client.js';
 import { until } from './support/until.js';
+import { createApplication } from './support/webhooks.js';
 
 const MINUTE = 60_000;
 
@@ -50,7 +53,9 @@ describe('failover to a standby', () => {
   beforeEach(async () => {
     primary = await PostgresServer.start({ fsync: 'off' });
     standby = await primary.startStandby();
-    servers = await Promise.all([1, 2].map(() => ServerProcess.start({ DATABASE_URL: primary.url })));
+    servers = await Promise.all(
+      [1, 2].map(() => ServerProcess.start({ DATABASE_URL: primary.url, WEBHOOK_ALLOW_PRIVATE: 'true' })),
+    );
   }, 2 * MINUTE);
   afterEach(async () => {
     await Promise.all(servers.map((server) => server.stop()));
@@ -172,5 +177,102 @@ describe('failover to a standby', () => {
     await expectExactCopy(follower, dev, 'dev');
     await create(server.admin, 'empty', 'first');
     expect(await born.poll()).toBe(1);
+  });
+
+  it('webhooks: each position gets a delivery, so that a receiver with a lost cursor notices', async () => {
+    const [server] = servers;
+    const receiver = await Receiver.start();
+    try {
+      const { connect } = await createApplication(server.admin, receiver);
+      const dev = await connect('dev');
+      await create(dev, 'dev', 'kept');
+      await until(() => receiver.received.length === 1);
+      const [kept] = receiver.received;
+      await until(
+        async () =>
+          (await onServer(primary, 'SELECT FROM webhook_positions WHERE due_at IS NULL')).length > 0,
+      );
+      await until(isCaughtUp);
+      await standby.stop();
+      await create(dev, 'dev', 'lost');
+      await until(() => receiver.received.length === 2);
+      const lost = receiver.received[1].range!.until;
+      await standby.takeOver(primary);
+
+      // There is no change after the failover: the delivery comes by itself, and covers the lost time.
+      await until(() => receiver.received.length > 2);
+      const { range, notifications } = receiver.received[2];
+      expect(notifications).toEqual([]);
+      expect(range!.since).toBe(kept.range!.until);
+      expect(Date.parse(range!.until)).toBeGreaterThan(Date.parse(lost));
+      expect((await settled(() => dev.sync({ since: lost }))).status).toBe(410);
+      // The next change follows without a gap.
+      await create(dev, 'dev', 'after');
+      await until(() => receiver.received.length > 3);
+      expect(receiver.received[3].range!.since).toBe(range!.until);
+      expect(receiver.received[3].notifications).toHaveLength(1);
+      expect(receiver.refused).toEqual([]);
+    } finally {
+      await receiver.close();
+    }
+  });
+
+  it('a replica that still has the lost time is not read', async () => {
+    const [server] = servers;
+    const dev = await createDeveloper(server.url, 'dev');
+    await create(dev, 'dev', 'kept');
+    const replica = await primary.startStandby();
+    const reader = await ServerProcess.start({
+      DATABASE_URL: primary.url,
+      DATABASE_REPLICA_URL: replica.url,
+    });
+    try {
+      await until(isCaughtUp);
+      await standby.stop();
+      await create(dev, 'dev', 'lost');
+      const early = await new SyncClient(dev.at(reader.url)).catchUp();
+      const { body } = await dev.sync({ since: '1970-01-01' });
+      await until(async () => {
+        const [{ clock }] = await onServer(replica, 'SELECT max(clock) AS clock FROM feeds');
+        return clock.getTime() === Date.parse(body.meta.rwgps_datetime);
+      });
+      await standby.takeOver(primary);
+      expect(early.items.size).toBe(2);
+      const answer = await settled(() => dev.at(reader.url).sync({ since: '1970-01-01T00:00:00Z' }));
+      expect(answer.status).toBe(200);
+      // Any process that writes has noticed; this one notices with its first connection to the primary.
+      await settled(() => dev.at(reader.url).get(RECORDS));
+      const items = (await dev.at(reader.url).sync({ since: '1970-01-01T00:00:00Z' })).body.items;
+      expect(items).toHaveLength(1);
+      await expect(early.poll()).rejects.toThrow('410');
+    } finally {
+      await reader.stop();
+      await replica.destroy();
+    }
+  });
+
+  it('a dump that is restored into another database', async () => {
+    const [server] = servers;
+    const dev = await createDeveloper(server.url, 'dev');
+    await create(dev, 'dev', 'kept');
+    const early = await new SyncClient(dev).catchUp();
+    const dump = join(primary.directory, 'dump.sql');
+    await primary.execute('pg_dump', ['-d', primary.url, '-f', dump]);
+    await create(dev, 'dev', 'lost');
+    const lost = (await dev.sync({ since: '1970-01-01' })).body.meta.rwgps_datetime;
+    await onServer(primary, 'CREATE DATABASE restored');
+    await primary.execute('psql', ['-q', '-d', primary.urlOf('restored'), '-f', dump]);
+    const restored = await ServerProcess.start({ DATABASE_URL: primary.urlOf('restored') });
+    try {
+      const there = dev.at(restored.url);
+      expect((await there.sync({ since: lost })).status).toBe(410);
+      early.moveTo(there);
+      expect(await early.poll()).toBe(0);
+      await create(there, 'dev', 'after');
+      expect(await early.poll()).toBe(1);
+      await expectExactCopy(early, there, 'dev');
+    } finally {
+      await restored.stop();
+    }
   });
 });

@@ -79,7 +79,7 @@ export class Histories {
         SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND usename = current_user AND application_name = 'tidemark'
           AND pid <> pg_backend_pid()`);
-      await this.check(client);
+      this.adopt(await readState(client));
     });
     return this.lostTimes.at(-1)!;
   }
@@ -98,17 +98,21 @@ export class Histories {
         this.logger.warn('the database has gone back in time, or has moved: a new history begins');
       state = await readState(client);
     }
-    this.walBytes = Number(state.walBytes);
-    const seen = JSON.stringify([state.startedAt, state.histories]);
-    if (seen !== this.seen) {
-      this.seen = seen;
-      this.lostTimes = state.histories.map(({ beginsAt, lostFrom }) => ({
-        from: Date.parse(lostFrom),
-        to: Date.parse(beginsAt),
-      }));
-      this.forget();
-    }
-    if (before !== undefined && before !== seen) throw tryAgain('The database was restarted or restored.');
+    this.adopt(state);
+    if (before !== undefined && before !== this.seen)
+      throw tryAgain('The database was restarted or restored.');
+  }
+
+  private adopt({ walBytes, startedAt, histories }: DatabaseState): void {
+    this.walBytes = Number(walBytes);
+    const seen = JSON.stringify([startedAt, histories]);
+    if (seen === this.seen) return;
+    this.seen = seen;
+    this.lostTimes = histories.map(({ beginsAt, lostFrom }) => ({
+      from: Date.parse(lostFrom),
+      to: Date.parse(beginsAt),
+    }));
+    this.forget();
   }
 
   /** @returns whether time was lost: false for the first history, and if another process was faster */
