@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -61,7 +61,7 @@ export class PostgresServer {
 
   /** Starts a hot standby that streams from this server. */
   async startStandby(): Promise<PostgresServer> {
-    const standby = await PostgresServer.create(this.settings, this.env);
+    const standby = await PostgresServer.create({ ...this.settings }, this.env);
     const primary = `host=127.0.0.1 port=${this.port} user=postgres`;
     await standby.execute('pg_basebackup', [
       '-D',
@@ -78,6 +78,29 @@ export class PostgresServer {
     return standby;
   }
 
+  /** A copy of this server as of now, which is not started: a base backup with the WAL that it needs. */
+  async backUp(): Promise<PostgresServer> {
+    const backup = await PostgresServer.create({ ...this.settings }, this.env);
+    const primary = `host=127.0.0.1 port=${this.port} user=postgres`;
+    await backup.execute('pg_basebackup', ['-D', backup.data, '-d', primary, '-X', 'stream', '-c', 'fast']);
+    return backup;
+  }
+
+  /**
+   * Restore: this backup takes the address of a server that is stopped.
+   *
+   * @param isRecovery point-in-time recovery, which ends on a new timeline; false: like a snapshot of a volume
+   */
+  async restoreAt(server: PostgresServer, isRecovery: boolean): Promise<void> {
+    [this.port, server.port] = [server.port, this.port];
+    if (isRecovery) {
+      writeFileSync(join(this.data, 'recovery.signal'), '', { mode: 0o644 });
+      this.settings.restore_command = 'false';
+    }
+    await this.start();
+    if (isRecovery) await this.hasPromoted();
+  }
+
   /** Failover: this standby takes the address of a primary that is gone, and lacks what it has not received. */
   async takeOver(primary: PostgresServer): Promise<void> {
     await primary.kill();
@@ -92,6 +115,13 @@ export class PostgresServer {
     // PostgreSQL refuses to run as root.
     if (process.getuid?.() === 0) await run('chown', ['postgres:', directory]);
     return new PostgresServer(findBinaries(), directory, await freePort(), settings, env);
+  }
+
+  /** Polls until recovery has ended. */
+  private async hasPromoted(): Promise<void> {
+    const query = ['-h', '127.0.0.1', '-p', String(this.port), '-U', 'postgres', '-Atc'];
+    while ((await this.execute('psql', [...query, 'SELECT pg_is_in_recovery()'])).trim() !== 'f')
+      await new Promise((done) => setTimeout(done, 20));
   }
 
   get url(): string {

@@ -16,13 +16,14 @@ const FRAMEWORK_ERRORS: Record<number, [ErrorCode, string]> = {
 };
 
 /**
- * Transient errors, by SQLSTATE or socket error: the connection is lost (08), the server lacks a resource
+ * Transient errors, by SQLSTATE or socket error: the connection is lost (08), the database is being replaced
+ * (3D000), the server lacks a resource
  * (53), starts, stops (57P0x) or is read-only (25006), a statement was cancelled (57014), lock_timeout
  * (55P03), idle_in_transaction_session_timeout (25P03), a serialization failure (40001), a deadlock (40P01)
  * or a row that is gone since the request was authenticated, in a restore of the database (23503).
  */
 const DATABASE_UNAVAILABLE =
-  /^(08...|53...|57P0.|57014|55P03|25006|25P03|23503|40001|40P01|E(CONNREFUSED|CONNRESET|NOENT|PIPE|TIMEDOUT|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH))$/;
+  /^(08...|3D000|53...|57P0.|57014|55P03|25006|25P03|23503|40001|40P01|E(CONNREFUSED|CONNRESET|NOENT|PIPE|TIMEDOUT|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH))$/;
 const CONNECTION_LOST =
   /^(timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Client was closed|Query runner already released|Database connection provided by a query runner was already released|Cannot use a pool after calling end)/;
 

@@ -1,6 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Broken } from '../lost-time/copy.js';
+import { runLostTime } from '../lost-time/run.js';
 import { FAULTS } from './faults.js';
 import { History } from './history.js';
 import { type Report, run, type RunOptions } from './run.js';
@@ -17,13 +19,15 @@ const USAGE = `Usage: npm run check:consistency -- [options]
   --writers NUMBER    writers of each library (default 3)
   --faults NAMES      only these faults, separated by commas, or none:
                       ${FAULTS.join(',\n                      ')}
+  --lost-time         faults that take the database back in time instead: acknowledged writes
+                      may be lost, and every copy must be exact all the same
   --program DIRECTORY built program to start (default: this one)
   --url URL           checks a running server instead, without faults; needs --admin-key
   --admin-key KEY     its admin key
 
 Exit codes: 0 no violation, 1 a violation was found, 2 the check could not run.`;
 
-function readOptions(): Omit<RunOptions, 'signal'> {
+function readOptions(): Omit<RunOptions, 'signal'> & { isLostTime: boolean } {
   const { values } = parseArgs({
     options: {
       duration: { type: 'string', default: '30' },
@@ -33,6 +37,7 @@ function readOptions(): Omit<RunOptions, 'signal'> {
       developers: { type: 'string', default: '3' },
       writers: { type: 'string', default: '3' },
       faults: { type: 'string' },
+      'lost-time': { type: 'boolean', default: false },
       program: { type: 'string', default: ROOT },
       url: { type: 'string' },
       'admin-key': { type: 'string' },
@@ -61,6 +66,7 @@ function readOptions(): Omit<RunOptions, 'signal'> {
     servers: integer('servers'),
     developers: integer('developers'),
     writers: integer('writers'),
+    isLostTime: values['lost-time'],
     isReplicated: values.replica,
     faults,
     program: resolve(values.program),
@@ -117,6 +123,11 @@ const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => interruption.abort(new Error(`interrupted by ${signal}`)));
 try {
+  if (options.isLostTime) {
+    console.table(await runLostTime({ ...options, signal: interruption.signal }));
+    console.log(`\nAll is well, seed ${options.seed}.`);
+    process.exit(0);
+  }
   const report = await run({ ...options, signal: interruption.signal });
   const file = writeReport(options, report);
   console.log(
@@ -124,6 +135,10 @@ try {
   );
   process.exit(report.violation ? 1 : 0);
 } catch (error) {
+  if (error instanceof Broken) {
+    console.log(`\nVIOLATION, seed ${options.seed}\n${error.message}\nLogs: ${options.reports}`);
+    process.exit(1);
+  }
   console.error(`The check could not run: ${(error as Error).stack}`);
   process.exit(2);
 }
