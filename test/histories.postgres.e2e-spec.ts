@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { PostgresServer } from '../tools/postgres.js';
-import { type Api, RECORDS } from './support/api.js';
+import { type Answer, type Api, RECORDS } from './support/api.js';
 import { Receiver } from './support/receiver.js';
 import { createDeveloper, ServerProcess } from './support/server.js';
 import { expectExactCopy, SyncClient } from './support/sync-client.js';
@@ -35,7 +35,7 @@ const create = async (api: Api, developerId: string, resourceKey: string) => {
   return body;
 };
 /** A request while a process notices that the database was replaced: 503, never a 500. */
-const settled = async (request: () => Promise<{ status: number; body: any; headers: Headers }>) => {
+const settled = async (request: () => Promise<Answer>) => {
   for (;;) {
     const answer = await request();
     if (answer.status !== 503) return answer;

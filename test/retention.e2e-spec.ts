@@ -126,8 +126,9 @@ it('growth is bounded while changes go on, and followers that poll are exact', a
   const follower = new SyncClient(dev, undefined, () => 1 + Math.floor(random() * 7));
   for (let n = 0; n < 150; n++) {
     const at = Math.floor(random() * ids.length);
-    if (ids.length < 3 || random() < 0.1) ids.push((await create(dev, 'busy', `k${n}`)).id);
-    else if (random() < 0.1) await dev.delete(`${RECORDS}/${ids.splice(at, 1)[0]}`);
+    const action = random();
+    if (ids.length < 3 || action < 0.1) ids.push((await create(dev, 'busy', `k${n}`)).id);
+    else if (action < 0.2) await dev.delete(`${RECORDS}/${ids.splice(at, 1)[0]}`);
     else await patch(dev, ids[at], n);
     if (random() < 0.3) await follower.catchUp();
   }

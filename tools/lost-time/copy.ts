@@ -19,6 +19,8 @@ export class Broken extends Error {}
 export interface Style {
   isCompact?: boolean;
   isPaged?: boolean;
+  /** Pauses for longer than the retention. */
+  isSlow?: boolean;
   /** Syncs only when a webhook says so. */
   isNotified?: boolean;
 }

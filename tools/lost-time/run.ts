@@ -15,6 +15,7 @@ const STYLES: Record<string, Style> = {
   paged: { isPaged: true },
   compact: { isCompact: true },
   'compact, paged': { isCompact: true, isPaged: true },
+  slow: { isSlow: true },
   notified: { isNotified: true },
 };
 
@@ -65,6 +66,7 @@ class LostTimeCheck {
   private readonly receiver: Server = createServer();
   /** `user_id` of each notification that no follower has acted on yet. */
   private readonly notified = new Set<number>();
+  private isWriting = true;
   private isDone = false;
 
   constructor(
@@ -86,6 +88,7 @@ class LostTimeCheck {
     const faults = this.random.fork('faults');
     const injecting = (async () => {
       while (Date.now() < end && !signal.aborted) await this.injectAll(faults, end);
+      await this.loseTheEnd(faults);
     })();
     await Promise.race([injecting, Promise.all(working)]);
     this.isDone = true;
@@ -99,6 +102,7 @@ class LostTimeCheck {
   }
 
   async close(): Promise<void> {
+    this.isWriting = false;
     this.isDone = true;
     this.receiver.close();
     this.receiver.closeAllConnections();
@@ -162,6 +166,17 @@ class LostTimeCheck {
     }
   }
 
+  /** The last writes are lost, and no later one tells the followers. */
+  private async loseTheEnd(random: Random): Promise<void> {
+    const { site } = this;
+    const standby = await site.database.startStandby();
+    await site.loseTime(random, () => standby.stop());
+    this.isWriting = false;
+    await site.loseTime(random);
+    await site.replaceBy(standby, () => standby.takeOver(site.database));
+    await this.serves();
+  }
+
   /** Every process serves again, without help. */
   private async serves(): Promise<void> {
     for (const { url } of this.site.servers)
@@ -172,7 +187,7 @@ class LostTimeCheck {
     const name = `${developerId} ${actor}`;
     const [client, random] = [this.client(key, name), this.random.fork(name)];
     let ids: string[] = [];
-    while (!this.isDone) {
+    while (this.isWriting) {
       const id = ids.length > 0 ? random.pick(ids) : undefined;
       const action = id ? random.weighted({ create: 3, patch: 6, delete: 1, share: 1, pin: 1 }) : 'create';
       const data = { owner: developerId, n: random.integer(0, 1e9) };
@@ -206,7 +221,7 @@ class LostTimeCheck {
   private async writeAsAdmin(): Promise<void> {
     const random = this.random.fork('admin');
     const client = this.client(this.options.adminKey, 'admin');
-    while (!this.isDone) {
+    while (this.isWriting) {
       const developerId = `new-${random.integer(1, 40)}`;
       const resourceKey = `key-${random.integer(1, 1e9)}`;
       const body = { developerId, resourceType: 'ROUTE', resourceKey, data: { owner: developerId } };
@@ -240,7 +255,12 @@ class LostTimeCheck {
       if (status === 500) throw new Broken(`${keeper.name} got 500`);
       isBehind = status !== 200 || !isIdle;
       await sleep(random.integer(20, 300));
+      if (keeper.style.isSlow && isIdle) await this.pause(random.integer(1_000, 15_000));
     }
+  }
+
+  private async pause(duration: number): Promise<void> {
+    for (let slept = 0; slept < duration && !this.isDone; slept += 100) await sleep(100);
   }
 
   /** Waits until every copy is exact. */
