@@ -69,7 +69,7 @@ export class FeedReader {
    * @param room maximum number of items
    */
   async readChunk(
-    { developer, since, until, assets, isCompact, horizon }: SyncRequest,
+    { developer, since, until, assets, isCompact, isInitial, horizon }: SyncRequest,
     after: number,
     room: number,
   ): Promise<Chunk> {
@@ -83,7 +83,7 @@ export class FeedReader {
         Math.min(CHUNK_SIZE, room),
         until,
         PUBLIC_URL_JSON,
-        ...(isCompact ? [dateOf(since)] : []),
+        ...(isCompact ? [dateOf(isInitial ? 0 : since)] : []),
       ],
       // A replica that has the clock has every change up to it.
       ([found]) => found !== undefined && found.clock >= until && this.isPresent(found),

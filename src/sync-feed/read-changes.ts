@@ -70,7 +70,7 @@ export const READ_CHANGES = chunkOf(`
  * history. OFFSET 0, which it does not flatten, and ORDER BY leave only the plan that uses the indexes.
  * Without them each chunk read all of the history.
  *
- * $7 since of the request
+ * $7 since of the request; of a first sync, 1970 on every page
  */
 export const READ_LATEST_CHANGES = chunkOf(`
   SELECT ordinal, e.user_id, datetime, item_type, asset, item_id, item_user_id,

@@ -75,7 +75,7 @@ export const answerEnd = (request: SyncRequest, last: Chunk, count: number) =>
   `],"meta":${JSON.stringify(metaOf(request, last, count))}}`;
 
 function metaOf(
-  { since, until: end, limit, repeated, oldestSince }: SyncRequest,
+  { since, until: end, limit, repeated, oldestSince, isInitial }: SyncRequest,
   { hasMore, last }: Chunk,
   count: number,
 ): SyncMetaBody {
@@ -90,6 +90,7 @@ function metaOf(
       ...others,
       compact: hasMore ? compact : undefined,
       until: isCompactPage ? cursorOf(end) : undefined,
+      initial: isCompactPage && isInitial ? 'true' : undefined,
     }),
     item_count: count,
     date_range: { since: new Date(since).toISOString().replace('.000Z', 'Z'), until },
@@ -99,8 +100,15 @@ function metaOf(
 }
 
 /** URL of a sync request. */
-export function syncUrlOf({ assets, since, developerId, compact, until }: Partial<SyncQuery>): string {
-  const query = Object.entries({ assets, since, developerId, compact, until })
+export function syncUrlOf({
+  assets,
+  since,
+  developerId,
+  compact,
+  until,
+  initial,
+}: Partial<SyncQuery>): string {
+  const query = Object.entries({ assets, since, developerId, compact, until, initial })
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`);
   return `${config.PUBLIC_URL}/${SYNC_PATH}?${query.join('&')}`;

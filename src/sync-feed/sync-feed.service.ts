@@ -26,6 +26,8 @@ export class SyncFeedService {
     const since = parseSince(query.since);
     if (query.until !== undefined && query.compact !== 'true')
       throw invalidRequest('until is only allowed with compact=true');
+    if (query.initial !== undefined && query.until === undefined)
+      throw invalidRequest('initial is only allowed with until');
     const developer = await this.findFeed(caller, query.developerId);
     // A webhook may have just notified an application of a change that a replica does not have yet.
     const feed = await this.reader.readClock({ developer, since, fromPrimary: caller.client !== undefined });

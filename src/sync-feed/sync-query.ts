@@ -62,6 +62,13 @@ export class SyncQuery {
   })
   until?: string;
 
+  @Field({ type: 'boolean' }, [IsIn(['true', 'false'])], {
+    optional: true,
+    description:
+      'Only with `until`, set by `meta.next_sync_url`: the pages of a first sync, before which there was no copy.',
+  })
+  initial?: 'true' | 'false';
+
   @Text(255, {
     optional: true,
     description: 'Developer whose feed is read. Required for admins. Default: the own developer.',
@@ -75,13 +82,14 @@ export class SyncQuery {
    * @returns undefined for an invalid query; class-validator then gives the error message
    */
   static parse(query: Record<string, unknown>): SyncQuery | undefined {
-    const { since, assets, limit, compact, until, developerId, ...unknown } = query;
+    const { since, assets, limit, compact, until, initial, developerId, ...unknown } = query;
     const isValid =
       Object.keys(unknown).length === 0 &&
       (assets === undefined || (typeof assets === 'string' && ASSETS.test(assets))) &&
       (limit === undefined || (typeof limit === 'string' && isLimit(limit))) &&
       (compact === undefined || compact === 'true' || compact === 'false') &&
       (until === undefined || isDatetime(until)) &&
+      (initial === undefined || initial === 'true' || initial === 'false') &&
       (developerId === undefined || isText(developerId, 1, 255));
     if (!isValid) return undefined;
     return {
@@ -90,6 +98,7 @@ export class SyncQuery {
       limit: limit === undefined ? undefined : Number(limit),
       compact,
       until,
+      initial,
       developerId,
     };
   }

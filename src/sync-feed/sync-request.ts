@@ -24,6 +24,8 @@ export interface SyncRequest {
   /** Infinity: no limit. */
   limit: number;
   isCompact: boolean;
+  /** The client had no copy before this compact sync. */
+  isInitial: boolean;
   /** Parameters that `next_sync_url` repeats: `compact` only after a page that `limit` has cut. */
   repeated: Repeated;
   /** State of the feed: the same caller, URL and tag mean the same answer. */
@@ -45,17 +47,19 @@ export function syncRequestOf(
   // not change it.
   const assets = query.assets ?? defaultAssetsOf(caller);
   const isCompact = query.compact === 'true';
+  const isInitial = isCompact && (query.initial === 'true' || since <= born.getTime());
   const until = Math.min(clock.getTime(), isCompact && query.until ? Date.parse(query.until) : Infinity);
   return {
     developer,
     since,
     until: new Date(until),
     oldestSince: floor ?? (config.FEED_RETENTION_DAYS === undefined ? undefined : new Date(0)),
-    // A compact first sync reads what exists at `until`, and needs nothing older.
-    horizon: isCompact && (query.until || since <= born.getTime()) ? until : since,
+    // A first sync reads what exists at `until`: no tombstones, and nothing older.
+    horizon: isInitial ? until : since,
     assets: assets === undefined || assets === ALL_ASSETS ? null : assets.toLowerCase().split(','),
     limit: query.limit ?? Infinity,
     isCompact,
+    isInitial,
     // An admin has no feed of its own: the next request must name one, too.
     repeated: { assets, developerId: caller.isAdmin ? query.developerId : undefined, compact: query.compact },
     etag: etagOf(developer.userId, [clock, floor], query.assets === undefined ? assets : undefined),
