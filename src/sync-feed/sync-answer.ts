@@ -1,5 +1,6 @@
 import { Datetime, Flag, Integer, ListOf, Nested, Url } from '../api/fields.js';
 import { config } from '../config.js';
+import { DigestBody } from './digest.js';
 import type { Chunk } from './read-changes.js';
 import { cursorOf } from './since.js';
 import { SyncItemBody } from './sync-item.js';
@@ -43,6 +44,14 @@ export class SyncMetaBody {
     example: false,
   })
   has_more?: boolean;
+
+  @Nested(DigestBody, {
+    optional: true,
+    description:
+      'Only with `digest=true`: proof of the copy, as of `rwgps_datetime`. Absent in a page of a `compact` ' +
+      'sync that is not the last.',
+  })
+  digest?: DigestBody;
 }
 
 export class SyncBody {
@@ -61,17 +70,24 @@ export const ANSWER_START = '{"items":[';
  *
  * @param last the last chunk of the answer
  * @param count items of all chunks
+ * @param digest at `cursorAfter`
  */
-export const answerEnd = (request: SyncRequest, last: Chunk, count: number) =>
-  `],"meta":${JSON.stringify(metaOf(request, last, count))}}`;
+export const answerEnd = (request: SyncRequest, last: Chunk, count: number, digest?: DigestBody) =>
+  `],"meta":${JSON.stringify(metaOf(request, last, count, digest))}}`;
+
+/** A page that `limit` has cut ends at its last change; every other answer ends at the clock. */
+export const cursorAfter = ({ until }: SyncRequest, { hasMore, last }: Chunk): Date =>
+  hasMore ? last! : until;
 
 function metaOf(
-  { since, until: clock, limit, repeated }: SyncRequest,
-  { hasMore, last }: Chunk,
+  request: SyncRequest,
+  last: Chunk,
   count: number,
+  digest: DigestBody | undefined,
 ): SyncMetaBody {
-  // A page that `limit` has cut ends at its last change; every other answer ends at the clock.
-  const until = cursorOf(hasMore ? last! : clock);
+  const { since, limit, repeated } = request;
+  const { hasMore } = last;
+  const until = cursorOf(cursorAfter(request, last));
   const { assets, developerId, compact } = repeated;
   const next = Object.entries({ assets, since: until, developerId, compact: hasMore ? compact : undefined })
     .filter(([, value]) => value !== undefined)
@@ -82,5 +98,7 @@ function metaOf(
     item_count: count,
     date_range: { since: new Date(since).toISOString().replace('.000Z', 'Z'), until },
     ...(limit === Infinity ? {} : { has_more: hasMore }),
+    // undefined: left out of the JSON
+    digest,
   };
 }

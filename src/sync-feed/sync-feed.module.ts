@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { DevelopersModule } from '../developers/developers.module.js';
+import { DigestReader } from './digest.js';
 import { FeedReader } from './feed-reader.js';
 import { FeedWriter } from './feed-writer.js';
 import { RecordChangeSubscriber } from './record-change.subscriber.js';
@@ -10,7 +11,7 @@ import { SyncFeedService } from './sync-feed.service.js';
 @Module({
   imports: [DevelopersModule],
   controllers: [SyncFeedController],
-  providers: [FeedReader, FeedWriter, RecordChangeSubscriber, SyncFeedService],
+  providers: [DigestReader, FeedReader, FeedWriter, RecordChangeSubscriber, SyncFeedService],
   exports: [FeedWriter, RecordChangeSubscriber],
 })
 export class SyncFeedModule {}

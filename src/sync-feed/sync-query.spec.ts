@@ -25,7 +25,7 @@ const value = fc.oneof(
 );
 const query = fc.dictionary(
   fc.oneof(
-    fc.constantFrom('since', 'assets', 'limit', 'compact', 'developerId'),
+    fc.constantFrom('since', 'assets', 'limit', 'compact', 'digest', 'developerId'),
     fc.constantFrom('color', 'page'),
   ),
   value,

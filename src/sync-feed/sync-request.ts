@@ -15,6 +15,7 @@ export interface SyncRequest {
   /** Infinity: no limit. */
   limit: number;
   isCompact: boolean;
+  wantsDigest: boolean;
   /** Parameters that `next_sync_url` repeats: `compact` only after a page that `limit` has cut. */
   repeated: Pick<SyncQuery, 'assets' | 'developerId' | 'compact'>;
   /** State of the feed: the same caller, URL and tag mean the same answer. */
@@ -42,6 +43,7 @@ export function syncRequestOf(
     assets: assets === undefined || assets === ALL_ASSETS ? null : assets.toLowerCase().split(','),
     limit: query.limit ?? Infinity,
     isCompact: query.compact === 'true',
+    wantsDigest: query.digest === 'true',
     // An admin has no feed of its own: the next request must name one, too.
     repeated: { assets, developerId: caller.isAdmin ? query.developerId : undefined, compact: query.compact },
     etag: etagOf(userId, until, query.assets === undefined ? assets : undefined),
