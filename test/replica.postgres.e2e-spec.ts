@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { PostgresServer } from '../tools/postgres.js';
 import { type Api, RECORDS } from './support/api.js';
+import { digestOf } from './support/digest.js';
 import { createDeveloper, ServerProcess } from './support/server.js';
 import { expectExactCopy, SyncClient } from './support/sync-client.js';
 import { until } from './support/until.js';
@@ -51,10 +52,12 @@ describe('with a streaming replica', () => {
     const second = await create('second');
     // The replica answers who has not got further than it has,
     expect(await newest('1970-01-01')).toBe(first.updatedAt);
-    expect(await follower.poll()).toBe(0);
+    expect(await follower.poll({ digest: true })).toBe(0);
+    expect(follower.meta!.digest).toEqual(await digestOf(follower.copy()));
     // and the primary who has: nobody's cursor goes back.
-    const { body } = await dev.sync({ since: second.updatedAt });
+    const { body } = await dev.sync({ since: second.updatedAt, digest: 'true' });
     expect(body.items).toEqual([]);
+    expect(body.meta.digest.items).toBe(2);
     expect(Date.parse(body.meta.rwgps_datetime)).toBe(Date.parse(second.updatedAt));
     expect(await newest(new Date(Date.parse(first.updatedAt) + 1).toISOString())).toBe(second.updatedAt);
     // A developer of whom the replica has not heard has a feed, too.

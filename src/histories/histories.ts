@@ -63,6 +63,15 @@ export class Histories {
     return this.lostTimes.at(-1)!.to;
   }
 
+  /**
+   * False for a replica that lags behind a restore, or that still follows the database that was lost.
+   *
+   * @param history when the history began that the replica is in
+   */
+  isPresent(history: Date): boolean {
+    return history.getTime() === this.beginning;
+  }
+
   /** The lost times that a cursor may be of. None for nearly every cursor. @param since in ms since 1970 */
   lostTimesOf(since: number): LostTime[] {
     return since > this.beginning ? [] : this.lostTimes.filter(({ from, to }) => from < since && since <= to);

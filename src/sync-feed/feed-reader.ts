@@ -86,7 +86,7 @@ export class FeedReader {
         ...(isCompact ? [dateOf(isInitial ? 0 : since)] : []),
       ],
       // A replica that has the clock has every change up to it.
-      ([found]) => found !== undefined && found.clock >= until && this.isPresent(found),
+      ([found]) => found !== undefined && found.clock >= until && this.histories.isPresent(found.history),
     );
     if (chunk?.developer_id !== developer.developerId) throw this.feedClock.staleIdentity();
     // Retention went on while the answer was written, and has pruned changes of the next chunk.
@@ -111,15 +111,11 @@ export class FeedReader {
       // A cursor never goes back: a replica behind the client is not far enough.
       (found) =>
         feedsOf(found).every(
-          (feed, i) => feed && feed.clock.getTime() >= requests[i].since && this.isPresent(feed),
+          (feed, i) =>
+            feed && feed.clock.getTime() >= requests[i].since && this.histories.isPresent(feed.history),
         ),
     );
     return feedsOf(rows);
-  }
-
-  /** False for a replica that lags behind a restore, or that still follows the database that was lost. */
-  private isPresent({ history }: FeedState): boolean {
-    return history.getTime() === this.histories.beginning;
   }
 }
 

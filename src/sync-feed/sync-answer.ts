@@ -1,5 +1,6 @@
 import { Datetime, Flag, Integer, ListOf, Nested, Url } from '../api/fields.js';
 import { config } from '../config.js';
+import { DigestBody } from './digest.js';
 import type { Chunk } from './read-changes.js';
 import { cursorOf } from './since.js';
 import { SyncItemBody } from './sync-item.js';
@@ -52,6 +53,13 @@ export class SyncMetaBody {
     example: '2024-08-09T00:00:00.000+00:00',
   })
   oldest_since?: string;
+  @Nested(DigestBody, {
+    optional: true,
+    description:
+      'Only with `digest=true`: proof of the copy, as of `rwgps_datetime`. Absent in a page of a `compact` ' +
+      'sync that is not the last.',
+  })
+  digest?: DigestBody;
 }
 
 export class SyncBody {
@@ -70,17 +78,24 @@ export const ANSWER_START = '{"items":[';
  *
  * @param last the last chunk of the answer
  * @param count items of all chunks
+ * @param digest at `cursorAfter`
  */
-export const answerEnd = (request: SyncRequest, last: Chunk, count: number) =>
-  `],"meta":${JSON.stringify(metaOf(request, last, count))}}`;
+export const answerEnd = (request: SyncRequest, last: Chunk, count: number, digest?: DigestBody) =>
+  `],"meta":${JSON.stringify(metaOf(request, last, count, digest))}}`;
+
+/** A page that `limit` has cut ends at its last change; every other answer ends at the clock. */
+export const cursorAfter = ({ until }: SyncRequest, { hasMore, last }: Chunk): Date =>
+  hasMore ? last! : until;
 
 function metaOf(
-  { since, until: end, limit, repeated, oldestSince, isInitial }: SyncRequest,
-  { hasMore, last }: Chunk,
+  request: SyncRequest,
+  last: Chunk,
   count: number,
+  digest: DigestBody | undefined,
 ): SyncMetaBody {
-  // A page that `limit` has cut ends at its last change; every other answer ends at the clock.
-  const until = cursorOf(hasMore ? last! : end);
+  const { since, limit, repeated, oldestSince, isInitial } = request;
+  const { hasMore } = last;
+  const until = cursorOf(cursorAfter(request, last));
   const { compact, ...others } = repeated;
   const isCompactPage = hasMore && compact === 'true';
   return {
@@ -89,13 +104,15 @@ function metaOf(
       since: until,
       ...others,
       compact: hasMore ? compact : undefined,
-      until: isCompactPage ? cursorOf(end) : undefined,
+      until: isCompactPage ? cursorOf(request.until) : undefined,
       initial: isCompactPage && isInitial ? 'true' : undefined,
     }),
     item_count: count,
     date_range: { since: new Date(since).toISOString().replace('.000Z', 'Z'), until },
     ...(limit === Infinity ? {} : { has_more: hasMore }),
     ...(oldestSince && { oldest_since: cursorOf(oldestSince) }),
+    // undefined: left out of the JSON
+    digest,
   };
 }
 

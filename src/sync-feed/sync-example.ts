@@ -49,3 +49,15 @@ export const SYNC_EXAMPLE: SyncBody = {
     date_range: { since: '2024-09-01T00:00:00Z', until: '2024-09-09T22:53:52.000+00:00' },
   },
 };
+
+/** Idle, with `digest=true`: the library is what the items above have left. */
+export const DIGEST_EXAMPLE: SyncBody = {
+  items: [],
+  meta: {
+    rwgps_datetime: '2024-09-09T22:53:52.000+00:00',
+    next_sync_url: `${ORIGIN}/sync.json?assets=routes%2Ctrips&since=2024-09-09T22%3A53%3A52.000%2B00%3A00`,
+    item_count: 0,
+    date_range: { since: '2024-09-09T22:53:52Z', until: '2024-09-09T22:53:52.000+00:00' },
+    digest: { items: 3, xor: '80f94b6e6d36b86c56409ab898853ce4' },
+  },
+};

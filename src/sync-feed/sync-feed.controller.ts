@@ -13,7 +13,7 @@ import { JSON_TYPE } from '../http/json-body.js';
 import { cursorExpired, cursorLost } from './cursor-errors.js';
 import { invalidSince } from './since.js';
 import { SYNC_PATH, SyncBody } from './sync-answer.js';
-import { SYNC_EXAMPLE } from './sync-example.js';
+import { DIGEST_EXAMPLE, SYNC_EXAMPLE } from './sync-example.js';
 import { SyncFeedService } from './sync-feed.service.js';
 import { SyncQuery } from './sync-query.js';
 
@@ -41,7 +41,13 @@ export class SyncFeedController {
         ETag: ETAG,
         'Cache-Control': '`private, no-cache`: revalidate with If-None-Match.',
       }),
-      examples: { sync: { summary: '?since=2024-09-01T00:00:00Z&assets=routes,trips', value: SYNC_EXAMPLE } },
+      examples: {
+        sync: { summary: '?since=2024-09-01T00:00:00Z&assets=routes,trips', value: SYNC_EXAMPLE },
+        digest: {
+          summary: '?since=2024-09-09T22:53:52Z&assets=routes,trips&digest=true',
+          value: DIGEST_EXAMPLE,
+        },
+      },
     },
     errors: [
       invalidSince(),

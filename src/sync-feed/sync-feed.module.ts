@@ -3,6 +3,7 @@ import { DevelopersModule } from '../developers/developers.module.js';
 import { FeedClockModule } from '../feed-clock/feed-clock.module.js';
 import { HistoriesModule } from '../histories/histories.module.js';
 import { FeedPruner } from './feed-pruner.js';
+import { DigestReader } from './digest.js';
 import { FeedReader } from './feed-reader.js';
 import { FeedWriter } from './feed-writer.js';
 import { RecordChangeSubscriber } from './record-change.subscriber.js';
@@ -13,7 +14,7 @@ import { SyncFeedService } from './sync-feed.service.js';
 @Module({
   imports: [DevelopersModule, FeedClockModule, HistoriesModule],
   controllers: [SyncFeedController],
-  providers: [FeedPruner, FeedReader, FeedWriter, RecordChangeSubscriber, SyncFeedService],
+  providers: [DigestReader, FeedPruner, FeedReader, FeedWriter, RecordChangeSubscriber, SyncFeedService],
   exports: [FeedWriter, RecordChangeSubscriber],
 })
 export class SyncFeedModule {}

@@ -4,11 +4,12 @@ import type { Caller, DeveloperIdentity } from '../access/caller.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { Histories } from '../histories/histories.js';
 import { invalidRequest, missingParameter, notFound } from '../http/api-error.js';
+import { DigestReader } from './digest.js';
 import { FeedReader } from './feed-reader.js';
 import { cursorExpired, cursorLost } from './cursor-errors.js';
 import type { Chunk } from './read-changes.js';
 import { parseSince } from './since.js';
-import { ANSWER_START, answerEnd } from './sync-answer.js';
+import { ANSWER_START, answerEnd, cursorAfter } from './sync-answer.js';
 import type { SyncQuery } from './sync-query.js';
 import { type SyncRequest, syncRequestOf } from './sync-request.js';
 
@@ -19,6 +20,7 @@ export class SyncFeedService {
     private readonly developers: DevelopersService,
     private readonly reader: FeedReader,
     private readonly histories: Histories,
+    private readonly digests: DigestReader,
   ) {}
 
   /** Checks a request and reads the clock of its feed. @throws ApiError 400, 403, 404, 410, 422 */
@@ -55,7 +57,7 @@ export class SyncFeedService {
   async answer(request: SyncRequest): Promise<string | Readable> {
     const first = await this.reader.readChunk(request, request.since, request.limit);
     if (isLast(request, first, first.count))
-      return `${ANSWER_START}${first.items ?? ''}${answerEnd(request, first, first.count)}`;
+      return `${ANSWER_START}${first.items ?? ''}${await this.end(request, first, first.count)}`;
     return Readable.from(this.stream(request, first), { objectMode: false });
   }
 
@@ -81,7 +83,15 @@ export class SyncFeedService {
       if (isLast(request, chunk, count)) break;
       chunk = await this.reader.readChunk(request, chunk.last!.getTime(), request.limit - count);
     }
-    yield answerEnd(request, chunk, count);
+    yield await this.end(request, chunk, count);
+  }
+
+  /** JSON text after the items. */
+  private async end(request: SyncRequest, last: Chunk, count: number): Promise<string> {
+    // Between two pages of a compact sync, the client has the library of no single moment.
+    const hasDigest = request.wantsDigest && !(request.isCompact && last.hasMore);
+    const digest = hasDigest ? await this.digests.read(request, cursorAfter(request, last)) : undefined;
+    return answerEnd(request, last, count, digest);
   }
 }
 

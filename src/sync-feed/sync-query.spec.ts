@@ -27,7 +27,7 @@ const value = fc.oneof(
 );
 const query = fc.dictionary(
   fc.oneof(
-    fc.constantFrom('since', 'assets', 'limit', 'compact', 'until', 'initial', 'developerId'),
+    fc.constantFrom('since', 'assets', 'limit', 'compact', 'until', 'initial', 'digest', 'developerId'),
     fc.constantFrom('color', 'page'),
   ),
   value,

@@ -68,6 +68,15 @@ export class SyncQuery {
       'Only with `until`, set by `meta.next_sync_url`: the pages of a first sync, before which there was no copy.',
   })
   initial?: 'true' | 'false';
+  @Field({ type: 'boolean' }, [IsIn(['true', 'false'])], {
+    optional: true,
+    default: false,
+    description:
+      '`true`: `meta.digest` is a hash of the whole library (of these `assets`) at `meta.rwgps_datetime`. ' +
+      'A client computes the same from its copy, after a first sync and, say, once a day. ' +
+      '`meta.next_sync_url` does not repeat the parameter.',
+  })
+  digest?: 'true' | 'false';
 
   @Text(255, {
     optional: true,
@@ -82,14 +91,15 @@ export class SyncQuery {
    * @returns undefined for an invalid query; class-validator then gives the error message
    */
   static parse(query: Record<string, unknown>): SyncQuery | undefined {
-    const { since, assets, limit, compact, until, initial, developerId, ...unknown } = query;
+    const { since, assets, limit, compact, until, initial, digest, developerId, ...unknown } = query;
     const isValid =
       Object.keys(unknown).length === 0 &&
       (assets === undefined || (typeof assets === 'string' && ASSETS.test(assets))) &&
       (limit === undefined || (typeof limit === 'string' && isLimit(limit))) &&
-      (compact === undefined || compact === 'true' || compact === 'false') &&
+      isFlag(compact) &&
       (until === undefined || isDatetime(until)) &&
-      (initial === undefined || initial === 'true' || initial === 'false') &&
+      isFlag(initial) &&
+      isFlag(digest) &&
       (developerId === undefined || isText(developerId, 1, 255));
     if (!isValid) return undefined;
     return {
@@ -99,10 +109,13 @@ export class SyncQuery {
       compact,
       until,
       initial,
+      digest,
       developerId,
     };
   }
 }
+
+const isFlag = (value: unknown) => value === undefined || value === 'true' || value === 'false';
 
 const isLimit = (digits: string) =>
   /^\d{1,16}$/.test(digits) && Number(digits) >= 1 && Number(digits) <= MAX_LIMIT;

@@ -26,6 +26,7 @@ export interface SyncRequest {
   isCompact: boolean;
   /** The client had no copy before this compact sync. */
   isInitial: boolean;
+  wantsDigest: boolean;
   /** Parameters that `next_sync_url` repeats: `compact` only after a page that `limit` has cut. */
   repeated: Repeated;
   /** State of the feed: the same caller, URL and tag mean the same answer. */
@@ -60,6 +61,7 @@ export function syncRequestOf(
     limit: query.limit ?? Infinity,
     isCompact,
     isInitial,
+    wantsDigest: query.digest === 'true',
     // An admin has no feed of its own: the next request must name one, too.
     repeated: { assets, developerId: caller.isAdmin ? query.developerId : undefined, compact: query.compact },
     etag: etagOf(developer.userId, [clock, floor], query.assets === undefined ? assets : undefined),

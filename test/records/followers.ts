@@ -58,7 +58,7 @@ describe('developers who create, change, delete, share, unshare, pin and unpin a
               await clients[who].poll();
               if (which % 3 === 0) saved[who] = clients[who].save();
               if (which % 3 === 1) await routesOnly[who].poll();
-              if (which % 3 === 2) await readme[who].sync();
+              if (which % 3 === 2) await readme[who].sync(true);
               continue;
             }
             if (type === 'restart') {
@@ -83,7 +83,7 @@ describe('developers who create, change, delete, share, unshare, pin and unpin a
           for (const [n, api] of apis.entries()) {
             await clients[n].catchUp();
             await expectLibrary(query, clients[n], api, ids[n]);
-            await readme[n].sync();
+            await readme[n].sync(true);
             expect([...readme[n].copy.keys()].sort()).toEqual(
               [...new Set([...clients[n].items.keys(), ...clients[n].pinned.keys()])].sort(),
             );

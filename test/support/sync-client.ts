@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
 import type { Item } from '../../tools/consistency/feed.js';
 import { type Api, RECORDS } from './api.js';
+import type { Copy, Digest } from './digest.js';
 
 export interface SyncItem extends Item {
   collection: { id: number; type: string; name: string; url: string } | null;
@@ -16,6 +17,7 @@ export class SyncClient {
   /** The items in the developer's collection, own and shared ones, by id. */
   readonly pinned = new Map<number, SyncItem>();
   readonly received: SyncItem[] = [];
+  meta?: { rwgps_datetime: string; has_more?: boolean; digest?: Digest };
   private url: string;
 
   constructor(
@@ -52,14 +54,25 @@ export class SyncClient {
   }
 
   /** Sends one sync request. Returns the number of items in the response. */
-  async poll(): Promise<number> {
+  async poll({ digest = false } = {}): Promise<number> {
     const limit = this.limit ? `&limit=${this.limit()}` : '';
-    const { status, body } = await this.api.get(this.url + limit);
+    const { status, body } = await this.api.get(this.url + limit + (digest ? '&digest=true' : ''));
     if (status !== 200) throw new Error(`sync responded ${status}: ${JSON.stringify(body)}`);
     for (const item of body.items as SyncItem[]) this.apply(item);
     if (body.meta.item_count !== body.items.length) throw new Error('item_count is wrong');
+    this.meta = body.meta;
     this.url = body.meta.next_sync_url;
     return body.items.length;
+  }
+
+  /** The copy as the code of docs/sync-feed.md expects it. */
+  copy(): Copy {
+    const ids = new Set([...this.items.keys(), ...this.pinned.keys()]);
+    const entry = (id: number) => ({
+      own: this.items.get(id)?.datetime,
+      pinned: this.pinned.get(id)?.datetime,
+    });
+    return new Map([...ids].map((id) => [id, entry(id)]));
   }
 
   /** Polls until a response has no items. */
@@ -85,9 +98,9 @@ export class SyncClient {
       copy.set(id, item);
     } else if (action === 'updated') {
       assert(this.items.has(id) || this.pinned.has(id));
-      if (this.userId !== undefined)
-        (item.item_user_id === this.userId ? this.items : this.pinned).set(id, item);
-      for (const copy of [this.items, this.pinned]) if (copy.has(id)) copy.set(id, item);
+      // An own item has no changes of its pin but `added` and `removed`.
+      const isOwn = this.userId === undefined ? this.items.has(id) : item.item_user_id === this.userId;
+      (isOwn ? this.items : this.pinned).set(id, item);
     } else {
       const copy = action === 'deleted' ? this.items : this.pinned;
       assert(copy.delete(id));

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Api, RECORDS } from '../support/api.js';
 import { expectLibrary, settle } from '../support/followers.js';
-import { seededRandom } from '../support/random.js';
 import { SyncClient, type SyncItem } from '../support/sync-client.js';
 import { app } from './app.js';
+import { createLibraries, randomLibraries } from './random-libraries.js';
 
 const ENDS = ['deleted', 'removed'];
 
@@ -42,42 +42,6 @@ async function read(api: Api, parameters: Record<string, string>): Promise<SyncI
   expect(status).toBe(200);
   expect(body.meta.item_count).toBe(body.items.length);
   return body.items;
-}
-
-let developers = 0;
-
-/** Two libraries after many random changes, each of which follows the other's. */
-async function randomLibraries(steps: number) {
-  const random = seededRandom();
-  const pick = <Item>(items: Item[]) => items[Math.floor(random() * items.length)];
-  const names = [`compact-${++developers}`, `compact-${++developers}`];
-  const apis = await Promise.all(names.map((name) => app.developer(name)));
-  const records: { id: string; owner: number }[] = [];
-  for (let step = 0; step < steps; step++) {
-    const owner = Math.floor(random() * 2);
-    const record = pick(records);
-    const action = record
-      ? pick(['create', 'patch', 'patch', 'patch', 'delete', 'share', 'pin', 'unpin', 'unshare'])
-      : 'create';
-    const path = record && `${RECORDS}/${record.id}`;
-    if (action === 'create') {
-      const resourceType = pick(['ROUTE', 'TRIP']);
-      const input = { developerId: names[owner], resourceType, resourceKey: `${step}`, data: {} };
-      records.push({ id: (await apis[owner].create(input)).id, owner });
-    } else if (action === 'patch') await apis[record.owner].patch(path, { data: { step } });
-    else if (action === 'share') await apis[record.owner].put(`${path}/shares/${names[1 - record.owner]}`);
-    else if (action === 'unshare')
-      await apis[record.owner].delete(`${path}/shares/${names[1 - record.owner]}`);
-    else if (action === 'pin') await apis[owner].put(`${path}/pin`);
-    else if (action === 'unpin') await apis[owner].delete(`${path}/pin`);
-    else {
-      await apis[record.owner].delete(path);
-      records.splice(records.indexOf(record), 1);
-    }
-    if (random() < 0.3) await settle(query);
-  }
-  await settle(query);
-  return { names, apis, random };
 }
 
 /** One change of each kind in the feed of a developer; random steps alone leave one out now and then. */
@@ -128,8 +92,10 @@ describe('compact=true', () => {
   });
 
   it('goes on with compact=true after a page that was cut, and with the plain feed at its end', async () => {
-    const [api] = (await randomLibraries(0)).apis;
-    const developerId = `compact-${developers - 1}`;
+    const {
+      apis: [api],
+      names: [developerId],
+    } = await createLibraries();
     for (const resourceKey of ['a', 'b', 'c'])
       await api.create({ developerId, resourceType: 'ROUTE', resourceKey, data: {} });
     const next = async (parameters: Record<string, string>) => {
@@ -146,7 +112,7 @@ describe('compact=true', () => {
   });
 
   it.each(['', '1', 'TRUE', 'yes'])('refuses %p', async (value) => {
-    const [api] = (await randomLibraries(0)).apis;
+    const [api] = (await createLibraries()).apis;
     const { status, body } = await api.sync({ since: '1970-01-01', compact: value });
     expect({ status, code: body.code }).toEqual({ status: 400, code: 'invalid_request' });
   });
