@@ -112,10 +112,7 @@ describe('a change that overlaps the end of a share or of a record', () => {
     await settle(query);
     // The lock of the follower holds the delivery back until the end is there.
     await gate.session.query('BEGIN');
-    await gate.session.query(
-      'SELECT FROM feeds JOIN developers USING (user_id) WHERE developer_id = $1 FOR UPDATE OF feeds',
-      [scene.followerId],
-    );
+    await gate.session.query('SELECT FROM feeds WHERE developer_id = $1 FOR UPDATE', [scene.followerId]);
     await scene.owner.patch(scene.path, { data: { n: 1 } });
     await gate.waiting('transactionid', 1);
     expect((await end(scene)).status).toBe(204);
@@ -158,10 +155,7 @@ describe('a change that overlaps the end of a share or of a record', () => {
     for (const api of [scene.follower, other]) await api.put(`${scene.path}/pin`);
     await settle(query);
     await gate.session.query('BEGIN');
-    await gate.session.query(
-      'SELECT FROM feeds JOIN developers USING (user_id) WHERE developer_id = $1 FOR UPDATE OF feeds',
-      [scene.followerId],
-    );
+    await gate.session.query('SELECT FROM feeds WHERE developer_id = $1 FOR UPDATE', [scene.followerId]);
     await scene.owner.patch(scene.path, { data: { n: 1 } });
     const feed = new SyncClient(other);
     await until(async () => (await feed.poll()) >= 0 && feed.received.length === 2);

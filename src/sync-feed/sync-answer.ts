@@ -116,15 +116,12 @@ function metaOf(
   };
 }
 
+/** URL of a new first sync, of the same assets. */
+export const resyncUrlOf = ({ repeated: { assets, developerId } }: SyncRequest) =>
+  syncUrlOf({ assets, since: '1970-01-01T00:00:00Z', developerId, compact: 'true' });
+
 /** URL of a sync request. */
-export function syncUrlOf({
-  assets,
-  since,
-  developerId,
-  compact,
-  until,
-  initial,
-}: Partial<SyncQuery>): string {
+function syncUrlOf({ assets, since, developerId, compact, until, initial }: Partial<SyncQuery>): string {
   const query = Object.entries({ assets, since, developerId, compact, until, initial })
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`);

@@ -19,6 +19,8 @@ import { SyncQuery } from './sync-query.js';
 
 const ETAG = 'State of the feed.';
 
+const RESYNC_URL = 'https://sync.example.com/api/v1/sync.json?since=1970-01-01T00%3A00%3A00Z&compact=true';
+
 @ApiTags('Sync feed')
 @Controller(SYNC_PATH)
 export class SyncFeedController {
@@ -53,8 +55,8 @@ export class SyncFeedController {
       invalidSince(),
       invalidRequest('limit must be at most 10000'),
       notFound('There is no developer dev-404.'),
-      cursorLost({ repeated: {} }),
-      cursorExpired({ repeated: {} }),
+      cursorLost(RESYNC_URL),
+      cursorExpired(RESYNC_URL),
       missingParameter('since'),
     ],
   })

@@ -9,7 +9,7 @@ import { FeedReader } from './feed-reader.js';
 import { cursorExpired, cursorLost } from './cursor-errors.js';
 import type { Chunk } from './read-changes.js';
 import { parseSince } from './since.js';
-import { ANSWER_START, answerEnd, cursorAfter } from './sync-answer.js';
+import { ANSWER_START, answerEnd, cursorAfter, resyncUrlOf } from './sync-answer.js';
 import type { SyncQuery } from './sync-query.js';
 import { type SyncRequest, syncRequestOf } from './sync-request.js';
 
@@ -35,7 +35,7 @@ export class SyncFeedService {
     const feed = await this.reader.readClock({ developer, since, fromPrimary: caller.client !== undefined });
     const request = syncRequestOf(caller, query, developer, since, feed);
     await this.assertSurvives(request, query.until === undefined ? since : Date.parse(query.until));
-    if (feed.floor && feed.floor.getTime() > request.horizon) throw cursorExpired(request);
+    if (feed.floor && feed.floor.getTime() > request.horizon) throw cursorExpired(resyncUrlOf(request));
     return request;
   }
 
@@ -49,7 +49,7 @@ export class SyncFeedService {
   private async assertSurvives(request: SyncRequest, cursor: number): Promise<void> {
     for (const lostTime of this.histories.lostTimesOf(cursor)) {
       const survivor = await this.reader.readLastSurvivor(request.developer.userId, lostTime);
-      if (cursor > survivor) throw cursorLost(request);
+      if (cursor > survivor) throw cursorLost(resyncUrlOf(request));
     }
   }
 
