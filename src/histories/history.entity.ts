@@ -15,6 +15,7 @@ export class History {
   @Column({ type: 'timestamptz', name: 'lost_from', precision: 3 })
   lostFrom: Date;
 
+  /** When this row was written: nothing can have been lost before the first one. */
   @Column({ type: 'timestamptz', name: 'opened_at', precision: 3, default: () => 'clock_timestamp()' })
   openedAt: Date;
 

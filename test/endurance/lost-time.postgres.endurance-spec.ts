@@ -39,13 +39,13 @@ describe('the checker of lost time', () => {
 
   it.each(BUGS)('finds it when %s', async (_name, patches) => {
     program.build(patches);
-    const { code, output } = await check(45);
+    const { code, output } = await check(25);
     expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining('VIOLATION') });
   });
 
   it('finds nothing in the program as it is', async () => {
     program.build([]);
-    const { code, output } = await check(40);
+    const { code, output } = await check(25);
     expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining('All is well') });
   });
 });

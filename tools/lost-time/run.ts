@@ -20,7 +20,7 @@ const STYLES: Record<string, Style> = {
 };
 
 /** ms until every copy must be exact, once writes and faults have ended. */
-const CONVERGENCE = 45_000;
+const CONVERGENCE = 30_000;
 
 export interface LostTimeOptions extends SiteOptions {
   seed: number;
