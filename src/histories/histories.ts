@@ -88,7 +88,7 @@ export class Histories {
         SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND usename = current_user AND application_name = 'tidemark'
           AND pid <> pg_backend_pid()`);
-      this.adopt(await readState(client));
+      this.adopt(await this.read(client));
     });
     return this.lostTimes.at(-1)!;
   }
@@ -99,24 +99,39 @@ export class Histories {
    */
   private async check(client: ClientBase): Promise<void> {
     const before = this.seen;
-    let state = await readState(client);
-    // A snapshot of a volume, or a crash of a database that is not durable, behind a running process.
-    const hasLostWal = Number(state.walBytes) < this.walBytes;
-    if (state.isUnknown || hasLostWal) {
+    let state = await this.read(client);
+    if (state.isUnknown || state.hasLostWal) {
       if (await this.open(client, state.isUnknown ? OPEN_HISTORY : declareHistory(this.beginning)))
         this.logger.warn('the database has gone back in time, or has moved: a new history begins');
-      state = await readState(client);
+      state = await this.read(client);
     }
     this.adopt(state);
     if (before !== undefined && before !== this.seen)
       throw tryAgain('The database was restarted or restored.');
   }
 
+  /**
+   * Checks of several connections overlap. If one of them has adopted another state meanwhile, this one is read
+   * again: the older state must not replace the newer one.
+   */
+  private async read(client: ClientBase): Promise<DatabaseState & { hasLostWal: boolean }> {
+    for (;;) {
+      const { seen, walBytes } = this;
+      const state = await readState(client);
+      if (seen !== this.seen) continue;
+      // A snapshot of a volume, or a crash of a database that is not durable, behind a running process.
+      return { ...state, hasLostWal: Number(state.walBytes) < walBytes };
+    }
+  }
+
   private adopt({ walBytes, startedAt, histories }: DatabaseState): void {
-    this.walBytes = Number(walBytes);
     const seen = JSON.stringify([startedAt, histories]);
-    if (seen === this.seen) return;
+    if (seen === this.seen) {
+      this.walBytes = Math.max(this.walBytes, Number(walBytes));
+      return;
+    }
     this.seen = seen;
+    this.walBytes = Number(walBytes);
     this.lostTimes = histories.map(({ beginsAt, lostFrom }) => ({
       from: Date.parse(lostFrom),
       to: Date.parse(beginsAt),
