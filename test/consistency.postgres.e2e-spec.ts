@@ -33,9 +33,14 @@ const BUGS: [name: string, kinds: string[], patches: Patch[]][] = [
   [
     '`since` is inclusive',
     ['delivered-twice'],
-    [['user_id = f.user_id AND datetime > $2', 'user_id = f.user_id AND datetime >= $2']],
+    [
+      [
+        'user_id = f.user_id AND datetime > $2 AND datetime <= $5',
+        'user_id = f.user_id AND datetime >= $2 AND datetime <= $5',
+      ],
+    ],
   ],
-  ['a page that is cut has the cursor of the whole feed', ['lost'], [['(hasMore ? last : end)', '(end)']]],
+  ['a page that is cut has the cursor of the whole feed', ['lost'], [['hasMore ? last : until', 'until']]],
 ];
 
 const SEED = Number(process.env.TEST_SEED ?? 1) % 2 ** 31;

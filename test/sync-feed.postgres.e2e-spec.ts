@@ -117,7 +117,7 @@ describe('the feed clock', () => {
     const follower = await new SyncClient(api).catchUp();
     await gate.session.query(
       `UPDATE feeds SET clock = date_trunc('milliseconds', clock_timestamp() + interval '1 hour')
-       FROM developers d WHERE d.user_id = feeds.user_id AND developer_id = $1`,
+       WHERE developer_id = $1`,
       [id],
     );
     await create('a');
