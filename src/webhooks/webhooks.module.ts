@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { DatabaseClock } from '../database/database-clock.js';
+import { DatabaseClockModule } from '../database/database-clock.module.js';
 import { DevelopersModule } from '../developers/developers.module.js';
 import { FeedWriter } from '../sync-feed/feed-writer.js';
 import { SyncFeedModule } from '../sync-feed/sync-feed.module.js';
@@ -26,6 +28,7 @@ import { WebhooksController } from './webhooks.controller.js';
 @Module({
   imports: [
     TypeOrmModule.forFeature([WebhookEndpoint, WebhookPosition, WebhookDelivery, WebhookAttempt]),
+    DatabaseClockModule,
     DevelopersModule,
     SyncFeedModule,
   ],
@@ -36,7 +39,9 @@ import { WebhooksController } from './webhooks.controller.js';
   ],
 })
 export class WebhooksModule {
-  constructor(feed: FeedWriter) {
+  constructor(feed: FeedWriter, clock: DatabaseClock) {
     feed.alsoRun('woken', WAKE_UP);
+    clock.move('webhook_positions', ['due_at']);
+    clock.move('webhook_endpoints', ['failing_since', 'failed_at', 'retry_at']);
   }
 }
