@@ -115,11 +115,14 @@ async function expectRefused(token: string) {
   );
 }
 
-/** Has the server believe that time has passed. */
+/** Has the server believe that time has passed, while its wall clock has stepped back by an hour. */
 async function later(ms: number, check: () => Promise<void>) {
-  const real = Date.now;
-  const clock = jest.spyOn(Date, 'now').mockImplementation(() => real() + ms);
-  await check().finally(() => clock.mockRestore());
+  const real = { passed: performance.now.bind(performance), date: Date.now };
+  const clocks = [
+    jest.spyOn(performance, 'now').mockImplementation(() => real.passed() + ms),
+    jest.spyOn(Date, 'now').mockImplementation(() => real.date() - 3_600_000),
+  ];
+  await check().finally(() => clocks.forEach((clock) => clock.mockRestore()));
 }
 
 // First in the file: the keys have never been loaded.

@@ -39,6 +39,11 @@ CREATE TABLE public.change_events (
 )
 WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_insert_scale_factor='0.02');
 
+CREATE TABLE public.clock_heartbeats (
+    table_name character varying(64) NOT NULL,
+    last timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.developers (
     user_id integer NOT NULL,
     developer_id character varying(255) NOT NULL,
@@ -258,6 +263,9 @@ ALTER TABLE ONLY public.api_keys
 
 ALTER TABLE ONLY public.change_events
     ADD CONSTRAINT change_events_pkey PRIMARY KEY (user_id, datetime) INCLUDE (action, item_type, asset, item_id, item_user_id, collection_id);
+
+ALTER TABLE ONLY public.clock_heartbeats
+    ADD CONSTRAINT clock_heartbeats_pkey PRIMARY KEY (table_name);
 
 ALTER TABLE ONLY public.developers
     ADD CONSTRAINT developers_developer_id UNIQUE (developer_id);

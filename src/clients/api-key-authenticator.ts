@@ -12,9 +12,9 @@ import { ApiKey, IS_NOT_REVOKED, isInFuture } from './api-key.entity.js';
 import { CredentialCache } from './credential-cache.js';
 import { API_KEY, hashSecret } from './secrets.js';
 
-/** SQL: `last_used_at` is more than a minute old, so a use is worth a write. */
+/** SQL: a use is worth a write. `last_used_at` is more than a minute old, or the clock has stepped back. */
 const isMinuteOld = (column: string) =>
-  `(${column} IS NULL OR ${column} < clock_timestamp() - interval '1 minute')`;
+  `(${column} BETWEEN clock_timestamp() - interval '1 minute' AND clock_timestamp()) IS NOT TRUE`;
 
 /** $1 hash. Raw: one hand-written join on the path of nearly every request. */
 const READ_KEY = `

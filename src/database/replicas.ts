@@ -17,7 +17,11 @@ const TIMEOUT = 5_000;
  */
 export class Replicas {
   private readonly logger = new Logger(Replicas.name);
-  private readonly replicas: { pool: Pool; pausedUntil: number }[];
+  private readonly replicas: {
+    pool: Pool;
+    /** Of `performance.now()`: the wall clock may step. */
+    pausedUntil: number;
+  }[];
   private turn = 0;
 
   /**
@@ -46,13 +50,13 @@ export class Replicas {
 
   /** @returns undefined when no replica could be asked, or the one that was has failed */
   async read<Row>(sql: string, parameters: unknown[]): Promise<Row[] | undefined> {
-    const usable = this.replicas.filter(({ pausedUntil }) => pausedUntil <= Date.now());
+    const usable = this.replicas.filter(({ pausedUntil }) => pausedUntil <= performance.now());
     if (usable.length === 0) return undefined;
     const replica = usable[this.turn++ % usable.length];
     try {
       return (await replica.pool.query(sql, parameters)).rows as Row[];
     } catch (error) {
-      replica.pausedUntil = Date.now() + PAUSE;
+      replica.pausedUntil = performance.now() + PAUSE;
       this.logger.warn({ err: error }, 'a replica has failed');
       return undefined;
     }

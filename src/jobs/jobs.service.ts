@@ -2,6 +2,7 @@ import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } fro
 import { InjectDataSource } from '@nestjs/typeorm';
 import PgBoss from 'pg-boss';
 import type { EntityManager } from 'typeorm';
+import { DatabaseClock } from '../database/database-clock.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { forEach } from './for-each.js';
 
@@ -18,12 +19,27 @@ const POLLING = 0.5;
  */
 const FOR_EVER = { retryLimit: 2 ** 31 - 1, retryDelay: 5, expireInSeconds: 30, retentionDays: 365 };
 
+/**
+ * A job may start as soon as it is committed. pg-boss's default is the time at which the transaction began:
+ * if the database's clock steps back before the commit, the job would wait for that time. A job that does not
+ * start is kept for 1,000 years after `startAfter`.
+ */
+const AT_ONCE = { startAfter: '1970-01-01T00:00:00Z', retentionDays: 365_000 };
+
+/**
+ * In ms. A worker pauses for POLLING less the duration of its last fetch and jobs, by the wall clock of the
+ * process. If that clock steps back meanwhile, the pause is longer by the step, unless the worker is woken
+ * up.
+ */
+const LONGEST_PAUSE = 10_000;
+
 /** Durable background jobs: pg-boss, in the schema `pgboss` of our own database. */
 @Injectable()
 export class JobsService implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(JobsService.name);
   /** Statements and jobs that have not ended. */
   private readonly running = new Set<Promise<unknown>>();
+  private readonly timers: NodeJS.Timeout[] = [];
   private isStopped = false;
 
   private readonly boss = new PgBoss({
@@ -33,7 +49,16 @@ export class JobsService implements OnModuleInit, OnApplicationShutdown {
     schedule: false,
   });
 
-  constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
+  constructor(
+    @InjectDataSource() private readonly dataSource: TidemarkDataSource,
+    clock: DatabaseClock,
+  ) {
+    // pg-boss compares retries (`start_after`) and leases (`started_on`) with `now()`, and takes jobs in the
+    // order of `created_on`.
+    clock.move('pgboss.job', ['created_on', 'start_after', 'started_on'], `state < 'completed'`);
+    // Maintenance, which ends leases, is due 5 s after this time.
+    clock.move('pgboss.version', ['maintained_on']);
+  }
 
   async onModuleInit(): Promise<void> {
     this.boss.on('error', (error) => this.logger.error(error));
@@ -48,12 +73,12 @@ export class JobsService implements OnModuleInit, OnApplicationShutdown {
     const executeSql = async (text: string, values: unknown[]) => ({
       rows: await manager.query(text, values),
     });
-    await this.boss.send(queue, data, { db: { executeSql } });
+    await this.boss.send(queue, data, { ...AT_ONCE, db: { executeSql } });
   }
 
   /** Sends a job outside any transaction. */
   async sendNow(queue: string, data: object): Promise<void> {
-    await this.boss.send(queue, data);
+    await this.boss.send(queue, data, AT_ONCE);
   }
 
   /** Handles the jobs of a queue. Equal jobs of one batch are handled once. */
@@ -68,10 +93,12 @@ export class JobsService implements OnModuleInit, OnApplicationShutdown {
         await this.track(forEach(distinct.values(), handle));
       },
     );
+    this.timers.push(setInterval(() => this.boss.notifyWorker(worker), LONGEST_PAUSE));
   }
 
   /** Drain: lets running jobs finish. */
   async onApplicationShutdown(): Promise<void> {
+    for (const timer of this.timers) clearInterval(timer);
     await this.boss.stop({ graceful: true, timeout: 20_000 });
     // pg-boss does not wait for a worker that is fetching just now, and that may still find a job.
     while (this.running.size > 0) {

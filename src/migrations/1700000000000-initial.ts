@@ -38,6 +38,13 @@ const UP = [
     CONSTRAINT feeds_developer FOREIGN KEY (user_id) REFERENCES developers (user_id)
   ) WITH (fillfactor = 50)`,
 
+  // Heartbeat: the time that the database's clock has reached, for each table of waits.
+  `CREATE TABLE clock_heartbeats (
+    table_name varchar(64) NOT NULL,
+    last timestamptz NOT NULL,
+    CONSTRAINT clock_heartbeats_pkey PRIMARY KEY (table_name)
+  )`,
+
   `CREATE TABLE api_clients (
     id uuid NOT NULL,
     user_id integer,
@@ -286,16 +293,8 @@ const UP = [
 
 /** In the order of creation. */
 const TABLES = [
-  ...[
-    'histories',
-    'developers',
-    'feeds',
-    'api_clients',
-    'api_keys',
-    'grants',
-    'server_keys',
-    'revoked_tokens',
-  ],
+  ...['histories', 'developers', 'feeds', 'clock_heartbeats'],
+  ...['api_clients', 'api_keys', 'grants', 'server_keys', 'revoked_tokens'],
   ...['oauth_states', 'passwords', 'invites', 'login_attempts', 'records', 'shares', 'pins', 'change_events'],
   ...['webhook_endpoints', 'webhook_positions', 'webhook_wake_ups', 'webhook_deliveries', 'webhook_attempts'],
 ];

@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { ClientsModule } from '../clients/clients.module.js';
+import { DatabaseClock } from '../database/database-clock.js';
+import { DatabaseClockModule } from '../database/database-clock.module.js';
 import { DevelopersModule } from '../developers/developers.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { AuthorizationServer } from './authorization-server.js';
@@ -37,6 +39,7 @@ import { PasswordsService } from './passwords.service.js';
   imports: [
     TypeOrmModule.forFeature([Password, Invite, LoginAttempts]),
     ClientsModule,
+    DatabaseClockModule,
     DevelopersModule,
     TokensModule,
   ],
@@ -50,4 +53,8 @@ import { PasswordsService } from './passwords.service.js';
     PasswordsService,
   ],
 })
-export class OAuthModule {}
+export class OAuthModule {
+  constructor(clock: DatabaseClock) {
+    clock.move('login_attempts', ['expires_at']);
+  }
+}

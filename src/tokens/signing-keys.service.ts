@@ -104,9 +104,10 @@ export class SigningKeysService implements OnModuleInit {
   }
 
   private async load(): Promise<void> {
+    // Newest first, also if the clock has stepped back between two rotations: no expiry comes before any.
     const keys = await this.dataSource
       .getRepository(SigningKey)
-      .find({ order: { createdAt: 'DESC', id: 'ASC' } });
+      .find({ order: { expiresAt: 'DESC', createdAt: 'DESC', id: 'ASC' } });
     this.publicKeys = new Map(
       keys
         .filter(({ purpose }) => purpose === 'token')

@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { DatabaseClock } from '../database/database-clock.js';
+import { DatabaseClockModule } from '../database/database-clock.module.js';
 import { DevelopersModule } from '../developers/developers.module.js';
 import { FeedWriter } from '../sync-feed/feed-writer.js';
 import { HistoriesModule } from '../histories/histories.module.js';
@@ -27,6 +29,7 @@ import { WebhooksController } from './webhooks.controller.js';
 @Module({
   imports: [
     TypeOrmModule.forFeature([WebhookEndpoint, WebhookPosition, WebhookDelivery, WebhookAttempt]),
+    DatabaseClockModule,
     DevelopersModule,
     HistoriesModule,
     SyncFeedModule,
@@ -38,7 +41,9 @@ import { WebhooksController } from './webhooks.controller.js';
   ],
 })
 export class WebhooksModule {
-  constructor(feed: FeedWriter) {
+  constructor(feed: FeedWriter, clock: DatabaseClock) {
     feed.alsoRun('woken', WAKE_UP);
+    clock.move('webhook_positions', ['due_at']);
+    clock.move('webhook_endpoints', ['failing_since', 'failed_at', 'retry_at']);
   }
 }

@@ -6,8 +6,8 @@ export interface RecordedQuery {
 }
 
 /**
- * Records all statements that this process sends to PostgreSQL meanwhile, except upkeep: the polling of jobs
- * and webhooks, and the removal of expired rows.
+ * Records all statements that this process sends to PostgreSQL meanwhile, except upkeep: the polling of jobs,
+ * webhooks and the clock, and the removal of expired rows.
  */
 export async function recordQueries(run: () => Promise<void>): Promise<RecordedQuery[]> {
   const queries: RecordedQuery[] = [];
@@ -23,5 +23,7 @@ export async function recordQueries(run: () => Promise<void>): Promise<RecordedQ
   } finally {
     pg.Client.prototype.query = original;
   }
-  return queries.filter(({ text }) => !/pgboss\.|pg_advisory_xact_lock|expires_at"? </.test(text));
+  return queries.filter(
+    ({ text }) => !/pgboss\.|pg_advisory_xact_lock|clock_heartbeats|expires_at"? </.test(text),
+  );
 }

@@ -1,29 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { chmod } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { PostgresServer } from '../postgres.js';
 import { ServerProcess } from '../server-process.js';
-
-/** Path of libfaketime, of Debian's package `faketime`; undefined if it is not installed. */
-function findFaketime(): string | undefined {
-  return readdirSync('/usr/lib')
-    .map((directory) => join('/usr/lib', directory, 'faketime/libfaketime.so.1'))
-    .find((library) => existsSync(library));
-}
+import { WallClock } from '../wall-clock.js';
 
 /** Key of the gate's advisory lock: any constant that nothing else uses. */
 const GATE_LOCK = 811_005;
-
-/** Deletes the shared memory of killed processes, which libfaketime leaves behind. */
-function removeStaleFaketimeFiles(): void {
-  for (const name of readdirSync('/dev/shm')) {
-    const [, pid] = /faketime_(?:shm|sem)_(\d+)$/.exec(name) ?? [];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join('/dev/shm', name), { force: true });
-  }
-}
 
 /**
  * Gate at the end of write transactions: while it is closed, the transactions of every third item stay open
@@ -57,13 +40,11 @@ export interface ClusterOptions {
 export class Cluster {
   readonly servers: ServerProcess[] = [];
   readonly standbys: PostgresServer[] = [];
-  private clock = 0;
 
   private constructor(
     readonly database: PostgresServer,
-    private readonly directory: string,
-    /** libfaketime is installed, so the wall clock of these processes can be changed. */
-    readonly canStepClock: boolean,
+    /** Of all processes. */
+    readonly clock: WallClock,
   ) {}
 
   static async start({
@@ -73,28 +54,14 @@ export class Cluster {
     adminKey,
     reports,
   }: ClusterOptions): Promise<Cluster> {
-    const directory = mkdtempSync(join(tmpdir(), 'tidemark-consistency-'));
-    await chmod(directory, 0o755);
-    const library = findFaketime();
-    const clockFile = join(directory, 'clock');
-    writeFileSync(clockFile, '+0');
-    const env: Record<string, string> =
-      library === undefined
-        ? {}
-        : {
-            LD_PRELOAD: library,
-            FAKETIME_TIMESTAMP_FILE: clockFile,
-            FAKETIME_NO_CACHE: '1',
-            // Only the wall clock can be stepped, as on a real machine.
-            DONT_FAKE_MONOTONIC: '1',
-          };
+    const clock = new WallClock();
     // Faults kill processes, not the machine: no write has to reach the disk.
-    const database = await PostgresServer.start({ fsync: 'off', max_connections: '60' }, env);
-    const cluster = new Cluster(database, directory, library !== undefined);
+    const database = await PostgresServer.start({ fsync: 'off', max_connections: '60' }, clock.env);
+    const cluster = new Cluster(database, clock);
     try {
       for (let n = 0; isReplicated && n < STANDBYS; n++) cluster.standbys.push(await database.startStandby());
       const settings = {
-        ...env,
+        ...clock.env,
         DATABASE_URL: database.url,
         ...(isReplicated && { DATABASE_REPLICA_URL: cluster.standbys.map(({ url }) => url).join() }),
         // So few that a lock of one second exhausts the pool.
@@ -139,21 +106,10 @@ export class Cluster {
     });
   }
 
-  /** Steps the wall clock of all processes by so many seconds. */
-  stepClock(seconds: number): void {
-    this.clock += seconds;
-    writeFileSync(join(this.directory, 'clock'), `${this.clock < 0 ? '' : '+'}${this.clock}`);
-  }
-
-  resetClock(): void {
-    if (this.clock !== 0) this.stepClock(-this.clock);
-  }
-
   async destroy(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.stop('SIGKILL')));
     await Promise.all(this.standbys.map((standby) => standby.destroy()));
     await this.database.destroy();
-    rmSync(this.directory, { recursive: true, force: true });
-    if (this.canStepClock) removeStaleFaketimeFiles();
+    this.clock.remove();
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { ServerProcess } from '../server-process.js';
+import { WallClock } from '../wall-clock.js';
 import type { Cluster } from './cluster.js';
 import { type History, Violation } from './history.js';
 import type { Random } from '../random.js';
@@ -57,12 +58,12 @@ const LANES: Record<string, Record<string, Fault>> = {
         await Promise.all(clients.map((client) => client.end().catch(() => {})));
       }
     },
-    'clock steps back and forward': async (cluster, random) => {
-      cluster.stepClock(-random.integer(1, 8));
+    'clock steps back and forward': async ({ clock }, random) => {
+      clock.step(-random.integer(1, 8));
       await sleep(random.integer(300, 1_500));
-      cluster.stepClock(random.integer(1, 10));
+      clock.step(random.integer(1, 10));
       await sleep(random.integer(300, 1_500));
-      cluster.resetClock();
+      clock.reset();
     },
   },
   transactions: {
@@ -166,7 +167,7 @@ export class Faults {
     private readonly statistics: Statistics,
     names: readonly string[] = FAULTS,
   ) {
-    if (!cluster.canStepClock)
+    if (!WallClock.canStep)
       this.skipped['clock steps back and forward'] = 'libfaketime is not installed (package faketime)';
     this.lanes = Object.entries(LANES)
       .filter(([lane]) => lane !== 'replicas' || cluster.standbys.length > 0)

@@ -75,8 +75,8 @@ export class Deliverer {
   }
 
   private async fail({ id, position, snapshot }: Prepared, outcome: Outcome): Promise<void> {
-    const { status } = outcome;
-    const retryAfter = status === 429 || status === 503 ? parseRetryAfter(outcome.retryAfter) : 0;
+    const { status, date } = outcome;
+    const retryAfter = status === 429 || status === 503 ? parseRetryAfter(outcome.retryAfter, date) : 0;
     const delay = Math.max(retryDelay(snapshot.attempts + 1), retryAfter);
     await this.whileLocked(position, async (manager) => {
       await logAttempt(manager, id, outcome);

@@ -16,8 +16,9 @@ export interface Outcome {
   error: string | null;
   /** The beginning of the answer's body. */
   answer: string | null;
-  /** The header of the answer. */
+  /** Headers of the answer. */
   retryAfter: string | undefined;
+  date: string | undefined;
 }
 
 export const isAcknowledged = ({ status, error }: Pick<Outcome, 'status' | 'error'>) =>
@@ -64,6 +65,7 @@ export async function post(
     error,
     answer: response ? toText(Buffer.concat(chunks)) : null,
     retryAfter: response?.headers['retry-after'],
+    date: response?.headers.date,
   };
 }
 

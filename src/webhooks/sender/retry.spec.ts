@@ -49,6 +49,14 @@ describe('parseRetryAfter', () => {
     ['', 0],
     [undefined, 0],
   ])('of %j is %d ms', (header, delay) => {
-    expect(parseRetryAfter(header, now)).toBe(delay);
+    expect(parseRetryAfter(header, undefined, now)).toBe(delay);
+    expect(parseRetryAfter(header, 'no date', now)).toBe(delay);
+  });
+
+  it('goes by the clock of the receiver', () => {
+    const header = 'Thu, 01 Jan 2026 00:01:00 GMT';
+    const hourAgo = now - HOUR;
+    expect(parseRetryAfter(header, 'Thu, 01 Jan 2026 00:00:50 GMT', hourAgo)).toBe(10_000);
+    expect(parseRetryAfter('120', 'Thu, 01 Jan 2026 00:00:50 GMT', hourAgo)).toBe(120_000);
   });
 });

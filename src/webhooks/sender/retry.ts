@@ -31,9 +31,14 @@ export function retryDelay(failedAttempts: number, random = Math.random()): numb
 /**
  * `Retry-After` of an answer (RFC 9110, section 10.2.3) in ms, a day at most; 0 if it is missing or
  * malformed.
+ *
+ * @param date `Date` of the answer: a datetime is as far ahead as the receiver's clock says, not ours
  */
-export function parseRetryAfter(header: string | undefined, now = Date.now()): number {
+export function parseRetryAfter(header: string | undefined, date = '', now = Date.now()): number {
   if (header === undefined) return 0;
-  const delay = /^\d+$/.test(header) ? Number(header) * SECOND : Date.parse(header) - now;
+  const sentAt = Date.parse(date);
+  const delay = /^\d+$/.test(header)
+    ? Number(header) * SECOND
+    : Date.parse(header) - (Number.isNaN(sentAt) ? now : sentAt);
   return Number.isNaN(delay) ? 0 : Math.min(Math.max(delay, 0), LONGEST_RETRY_AFTER);
 }
