@@ -9,16 +9,6 @@ const BUGS: [name: string, patches: Patch[]][] = [
     'a tick may be one of the lost time',
     [["clock + interval '1 millisecond', ${FIRST_TICK})", "clock + interval '1 millisecond')"]],
   ],
-  [
-    'a process remembers the developers of the lost time',
-    [
-      ['for (const forget of this.forgetters)', 'for (const forget of [])'],
-      ['if (isRestored)', 'if (false)'],
-      [' AND developer_id = ${escapeLiteral(developerId)}', ''],
-    ],
-  ],
-  ['the floor of retention is not checked', [['feed.floor.getTime() > request.horizon', 'false']]],
-  ['webhooks do not announce a new history', [['if (this.isHistoryNew)', 'if (false)']]],
 ];
 
 const SEED = Number(process.env.TEST_SEED ?? 1) % 2 ** 31;
