@@ -124,14 +124,16 @@ describeSteps('the clock of $of steps back by $seconds s', ({ seconds, isOfDatab
     await until(async () => (await copies()) === before + 1);
   });
 
-  // PostgreSQL ends it by itself after 30 s, but not if its clock steps back; under libfaketime it does.
-  (isOfDatabase ? it : it.skip)('a transaction that its process has abandoned ends', async () => {
-    const api = await createDeveloper(server.url, 'dev-1');
-    gate.session.on('error', () => {});
-    await gate.session.query(`SET application_name = 'tidemark'`);
-    await lockFeed('dev-1');
-    clock.step(-seconds);
-    const input = { developerId: 'dev-1', resourceType: 'ROUTE', resourceKey: 'a', data: {} };
-    await until(async () => (await api.post(RECORDS, input)).status === 201);
-  });
+  // The sessions of a server also have a timeout of 30 s, which PostgreSQL measures by its wall clock. This
+  // one has none: libfaketime does not step the clock of a process that is in the middle of a wait.
+  if (isOfDatabase)
+    it('a transaction that its process has abandoned ends', async () => {
+      const api = await createDeveloper(server.url, 'dev-1');
+      gate.session.on('error', () => {});
+      await gate.session.query(`SET application_name = 'tidemark'`);
+      await lockFeed('dev-1');
+      clock.step(-seconds);
+      const input = { developerId: 'dev-1', resourceType: 'ROUTE', resourceKey: 'a', data: {} };
+      await until(async () => (await api.post(RECORDS, input)).status === 201);
+    });
 });
