@@ -58,7 +58,7 @@ export class SyncQuery {
     description:
       'Only with `compact`: the pages of one sync all end at the clock of the first one. Set by ' +
       '`meta.next_sync_url`; a client does not choose it.',
-    example: '2024-09-09T22:53:52.000+00:00',
+    // No example: Swagger UI would send it with every request.
   })
   until?: string;
 
@@ -68,6 +68,7 @@ export class SyncQuery {
       'Only with `until`, set by `meta.next_sync_url`: the pages of a first sync, before which there was no copy.',
   })
   initial?: 'true' | 'false';
+
   @Field({ type: 'boolean' }, [IsIn(['true', 'false'])], {
     optional: true,
     default: false,
