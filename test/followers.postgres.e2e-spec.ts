@@ -6,6 +6,7 @@ import { Gate } from './support/gate.js';
 import { startApp, type TestApp } from './support/server.js';
 import { SyncClient } from './support/sync-client.js';
 import { until } from './support/until.js';
+import { GUARD_OFF } from './support/without-guard.js';
 
 describe('a change that overlaps the end of a share or of a record', () => {
   let app: TestApp;
@@ -125,7 +126,13 @@ describe('a change that overlaps the end of a share or of a record', () => {
     // The record is seen, and then its shares are waited for until both are gone.
     await gate.session.query('BEGIN');
     await gate.session.query('LOCK TABLE shares IN ACCESS EXCLUSIVE MODE');
-    await gate.session.query('DELETE FROM records WHERE id = $1', [scene.path.split('/').at(-1)]);
+    await gate.session.query(GUARD_OFF);
+    const id = scene.path.split('/').at(-1);
+    await gate.session.query(
+      'DELETE FROM shares USING records WHERE shares.item_id = records.item_id AND id = $1',
+      [id],
+    );
+    await gate.session.query('DELETE FROM records WHERE id = $1', [id]);
     const answer = scene.follower.get(scene.path);
     await gate.waiting('relation', 1);
     await gate.session.query('COMMIT');

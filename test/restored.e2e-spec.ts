@@ -3,8 +3,10 @@ import { execFile } from 'node:child_process';
 import { cpSync, rmSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { RECORDS } from './support/api.js';
+import { runSql } from './support/database.js';
 import { endServersAfterEach, start } from './support/embedded-server.js';
 import { createDatabase, createDeveloper, type TestDatabase } from './support/server.js';
+import { ReadmeClient } from './support/readme-client.js';
 import { expectExactCopy, SyncClient } from './support/sync-client.js';
 
 endServersAfterEach();
@@ -61,4 +63,29 @@ it('a new database in place of a lost one: `npm run restored` declares that noth
   expect((await dev.get(body.meta.next_sync_url)).status).toBe(200);
   await dev.post(RECORDS, { developerId: 'dev', resourceType: 'ROUTE', resourceKey: 'a', data: {} });
   expect((await dev.get(body.meta.next_sync_url)).body.items).toHaveLength(1);
+});
+
+it('a repair by hand, with the guard off: `npm run restored` makes every client start anew', async () => {
+  database = await createDatabase({ embedded: true });
+  let server = await start(database.env.DATA_DIR);
+  const dev = await createDeveloper(server.url, 'dev');
+  for (const resourceKey of ['a', 'b'])
+    await dev.create({ developerId: 'dev', resourceType: 'ROUTE', resourceKey, data: {} });
+  const client = new ReadmeClient(dev);
+  const contents = () => [...client.copy.values()].map(({ content }) => content);
+  await client.sync();
+  expect(contents()).toMatchObject([{ data: {} }, { data: {} }]);
+  await server.stop();
+
+  await runSql(
+    database,
+    `WITH gone AS (DELETE FROM records WHERE resource_key = 'b' RETURNING user_id, item_id),
+       forgotten AS (DELETE FROM change_events e USING gone WHERE e.item_id = gone.item_id)
+     UPDATE records SET data = '{"by": "hand"}' WHERE resource_key = 'a'`,
+  );
+  await restored(database);
+  server = await start(database.env.DATA_DIR);
+  client.moveTo(dev.at(server.url));
+  await client.sync(true);
+  expect(contents()).toMatchObject([{ data: { by: 'hand' } }]);
 });

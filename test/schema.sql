@@ -1,3 +1,13 @@
+CREATE FUNCTION public.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+  BEGIN
+    RAISE EXCEPTION '% of % without a change of the feed', tg_op, tg_table_name USING
+      ERRCODE = 'integrity_constraint_violation',
+      DETAIL = 'Clients would never learn of it.',
+      HINT = 'Use the API. For a repair, see "Repair by hand" in docs/operations.md.';
+  END $$;
+
 CREATE TABLE public.api_clients (
     id uuid NOT NULL,
     user_id integer,
@@ -369,6 +379,14 @@ CREATE INDEX webhook_endpoints_of_client ON public.webhook_endpoints USING btree
 CREATE INDEX webhook_positions_due ON public.webhook_positions USING btree (endpoint_id, due_at);
 
 CREATE UNIQUE INDEX webhook_positions_live ON public.webhook_positions USING btree (user_id, endpoint_id) WHERE (ends_at IS NULL);
+
+CREATE TRIGGER guard AFTER INSERT OR DELETE OR UPDATE ON public.change_events FOR EACH STATEMENT WHEN ((current_setting('tidemark.changes_feed'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION public.refuse_change();
+
+CREATE TRIGGER guard AFTER INSERT OR DELETE OR UPDATE ON public.records FOR EACH STATEMENT WHEN ((current_setting('tidemark.changes_feed'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION public.refuse_change();
+
+CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON public.change_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+
+CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON public.records FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 
 ALTER TABLE ONLY public.api_clients
     ADD CONSTRAINT api_clients_owner FOREIGN KEY (user_id) REFERENCES public.developers(user_id);

@@ -30,6 +30,12 @@ import { type ApiError, serviceUnavailable } from '../http/api-error.js';
  * Every lock, tick and read of a clock uses this folder. Measurements: docs/decisions/0001-feed-clock.md.
  */
 
+/**
+ * SQL: marker for the rest of the transaction. Without it, the guard refuses every change of records and feeds
+ * (docs/decisions/0015-guard.md).
+ */
+export const CHANGES_FEED = `set_config('tidemark.changes_feed', 'on', true)`;
+
 /** SQL: the earliest tick of the present history (src/histories): all ticks of lost times are earlier. */
 export const FIRST_TICK = `(SELECT max(begins_at) + interval '1 millisecond' FROM histories)`;
 
@@ -45,7 +51,7 @@ export const tickOf = (userId: string) => `
     SET clock = greatest(
       date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond', ${FIRST_TICK})
     WHERE user_id = ${userId}
-    RETURNING user_id, clock`;
+    RETURNING user_id, clock, ${CHANGES_FEED}`;
 
 /** A feed as the statements below return it. */
 export interface FeedState {

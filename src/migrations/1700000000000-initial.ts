@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { CREATE_GUARD, DROP_GUARD } from './guard.js';
 
 /** Columns of `change_events` that an answer shows: INCLUDEd, so that pages are read from an index alone. */
 const SHOWN = 'action, item_type, asset, item_id, item_user_id, collection_id';
@@ -289,6 +290,8 @@ const UP = [
     CONSTRAINT webhook_attempts_delivery
       FOREIGN KEY (delivery_id) REFERENCES webhook_deliveries (id) ON DELETE CASCADE
   )`,
+
+  ...CREATE_GUARD,
 ];
 
 /** In the order of creation. */
@@ -307,5 +310,6 @@ export class Initial1700000000000 implements MigrationInterface {
   async down(queryRunner: QueryRunner): Promise<void> {
     for (const table of TABLES.toReversed()) await queryRunner.query(`DROP TABLE ${table}`);
     await queryRunner.query('DROP SEQUENCE item_ids');
+    await queryRunner.query(DROP_GUARD);
   }
 }

@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { DeveloperIdentity } from '../access/caller.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
-import { FeedClock } from '../feed-clock/feed-clock.js';
+import { CHANGES_FEED, FeedClock } from '../feed-clock/feed-clock.js';
 import { IS_TOMBSTONE } from './change-event.entity.js';
 
 const DAY = 86_400_000;
@@ -45,7 +45,8 @@ interface Prunable {
 }
 
 /** First the floor, then the rows: no reader sees a feed with rows missing above its floor. */
-const RAISE_FLOOR = 'UPDATE feeds SET floor = greatest(floor, $2) WHERE user_id = $1';
+const RAISE_FLOOR = `
+  UPDATE feeds SET floor = greatest(floor, $2) WHERE user_id = $1 RETURNING ${CHANGES_FEED}`;
 const DELETE_CHANGES = 'DELETE FROM change_events WHERE user_id = $1 AND datetime = ANY ($2)';
 
 /**

@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { GUARD_OFF } from './without-guard.js';
 
 export interface TestDatabase {
   /** Settings of a server on this database. */
@@ -45,12 +46,15 @@ export async function createDatabase({ embedded = !isServer } = {}): Promise<Tes
   };
 }
 
-/** Runs SQL in a process of its own, while no server uses the database. */
+/** Runs SQL in a process of its own, while no server uses the database, with the guard off. */
 export async function runSql({ env }: TestDatabase, sql: string): Promise<void> {
   const code = `
     const { default: dataSource } = await import('./dist/ormconfig.js');
     await dataSource.initialize();
-    await dataSource.query(process.argv[1]);
+    await dataSource.transaction(async (manager) => {
+      await manager.query('${GUARD_OFF}');
+      await manager.query(process.argv[1]);
+    });
     await dataSource.destroy();`;
   await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code, sql], {
     env: { PATH: process.env.PATH, ...env },

@@ -11,7 +11,12 @@ export class ReadmeClient {
   readonly copy: Copy = new Map();
   cursor?: string;
 
-  constructor(private readonly api: Api) {}
+  constructor(private api: Api) {}
+
+  /** Follows the developer on another server. */
+  moveTo(api: Api): void {
+    this.api = api;
+  }
 
   /** @param prove compare the copy with the library; by default after the first sync */
   async sync(prove?: boolean): Promise<void> {

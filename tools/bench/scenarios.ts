@@ -40,7 +40,7 @@ const TICK = `
     UPDATE feeds
     SET clock = greatest(
       date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond')
-    WHERE user_id = :user_id RETURNING user_id, clock
+    WHERE user_id = :user_id RETURNING user_id, clock, set_config('tidemark.changes_feed', 'on', true)
   )`;
 
 /**
