@@ -3,7 +3,7 @@ import { Api } from './support/api.js';
 import { type Client, createClient } from './support/api-clients.js';
 import { DatabaseProxy } from './support/database-proxy.js';
 import { expectError } from './support/errors.js';
-import { getOwnTokens, post } from './support/oauth.js';
+import { authorization, authorizeUrl, getOwnTokens, pkce, post } from './support/oauth.js';
 import { createDatabase, ServerProcess, type TestDatabase } from './support/server.js';
 import { until } from './support/until.js';
 
@@ -39,14 +39,25 @@ it('a good token is not said to be bad while the database is away', async () => 
   }
 });
 
-it('programs are told in JSON that the authorization server cannot answer just now', async () => {
+it('the authorization server responds 503 while the database is away, never 500: JSON or a page', async () => {
   proxy.close();
   const endpoints = ['token', 'revoke', 'introspect'];
+  const parameters = authorization(client, pkce().challenge);
   const ask = () =>
-    Promise.all(endpoints.map((name) => post(server.url, `/oauth/${name}`, client, { token })));
+    Promise.all([
+      fetch(server.url + authorizeUrl(parameters), { redirect: 'manual' }),
+      ...endpoints.map((name) => post(server.url, `/oauth/${name}`, client, { token })),
+    ]);
   // As above.
-  await until(async () => (await ask()).every(({ status }) => status === 503));
-  for (const { headers, body } of await ask()) {
+  await until(async () => {
+    const statuses = (await ask()).map(({ status }) => status);
+    expect(statuses).not.toContain(500);
+    return statuses.every((status) => status === 503);
+  });
+  const [page, ...answers] = await ask();
+  expect(page.headers.get('retry-after')).toMatch(/^\d+$/);
+  expect(page.headers.get('content-type')).toMatch(/^text\/html/);
+  for (const { headers, body } of answers) {
     expect(body).toEqual({ error: 'temporarily_unavailable', error_description: expect.any(String) });
     expect(headers.get('retry-after')).toMatch(/^\d+$/);
   }

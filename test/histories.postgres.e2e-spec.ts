@@ -2,7 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { PostgresServer } from '../tools/postgres.js';
-import { type Answer, type Api, RECORDS } from './support/api.js';
+import { type Answer, Api, RECORDS } from './support/api.js';
+import { createClient } from './support/api-clients.js';
+import { getTokens, post, setPassword } from './support/oauth.js';
 import { Receiver } from './support/receiver.js';
 import { createDeveloper, ServerProcess } from './support/server.js';
 import { expectExactCopy, SyncClient } from './support/sync-client.js';
@@ -215,6 +217,61 @@ describe('failover to a standby', () => {
     } finally {
       await receiver.close();
     }
+  });
+
+  it('tokens and grants: those of the lost time are gone, revocations are undone, the others work', async () => {
+    const [{ url, admin }] = servers;
+    const client = await createClient(admin);
+    for (const developerId of ['dev', 'late']) await setPassword(admin, developerId);
+    const [kept, revoked] = [await getTokens(url, client, 'dev'), await getTokens(url, client, 'dev')];
+    await until(isCaughtUp);
+    await standby.stop();
+    const refresh = (refresh_token: string) =>
+      settled(() => post(url, '/oauth/token', client, { grant_type: 'refresh_token', refresh_token }));
+    const isAccepted = async ({ access_token }: { access_token: string }) =>
+      (await settled(() => new Api(url, access_token).get(RECORDS))).status;
+    const lost = (await refresh(kept.refresh_token)).body;
+    const late = await getTokens(url, client, 'late');
+    await post(url, '/oauth/revoke', client, { token: revoked.refresh_token });
+    expect([await isAccepted(lost), await isAccepted(late), await isAccepted(revoked)]).toEqual([
+      200, 200, 401,
+    ]);
+    await standby.takeOver(primary);
+
+    expect((await refresh(lost.refresh_token)).body.error).toBe('invalid_grant');
+    expect((await refresh(late.refresh_token)).body.error).toBe('invalid_grant');
+    expect(await isAccepted(late)).toBe(401);
+    // The grant has survived: its access tokens live on, and so does the refresh token that was used.
+    expect([await isAccepted(kept), await isAccepted(lost), await isAccepted(revoked)]).toEqual([
+      200, 200, 200,
+    ]);
+    expect((await refresh(kept.refresh_token)).status).toBe(200);
+  });
+
+  it('pins go back with the records: followers get later updates, and nothing of the lost time', async () => {
+    const [server] = servers;
+    const [owner, reader] = [
+      await createDeveloper(server.url, 'owner'),
+      await createDeveloper(server.url, 'reader'),
+    ];
+    const [kept, lost] = [await create(owner, 'owner', 'kept'), await create(owner, 'owner', 'lost')];
+    for (const { id } of [kept, lost]) await owner.put(`${RECORDS}/${id}/shares/reader`);
+    await reader.put(`${RECORDS}/${kept.id}/pin`);
+    const early = await new SyncClient(reader).catchUp();
+    await until(isCaughtUp);
+    await standby.stop();
+    await reader.delete(`${RECORDS}/${kept.id}/pin`);
+    await reader.put(`${RECORDS}/${lost.id}/pin`);
+    await owner.patch(`${RECORDS}/${kept.id}`, { data: { lost: true } });
+    await standby.takeOver(primary);
+
+    expect((await settled(() => reader.get(`${RECORDS}/${kept.id}`))).body.data).toEqual({});
+    for (const [n, { id }] of [kept, lost].entries())
+      expect((await settled(() => owner.patch(`${RECORDS}/${id}`, { data: { n } }))).status).toBe(200);
+    await until(async () => (await early.poll()) > 0);
+    await expectExactCopy(early, reader, 'reader');
+    const { body } = await reader.sync({ since: '1970-01-01T00:00:00Z' });
+    expect(body.items.map(({ action }: { action: string }) => action)).toEqual(['added', 'updated']);
   });
 
   it('a replica that still has the lost time is not read', async () => {

@@ -5,6 +5,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { ApiClientsService } from '../clients/api-clients.service.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { DevelopersService } from '../developers/developers.service.js';
+import { toApiError } from '../http/api-error.filter.js';
 import { AccessTokensService } from '../tokens/access-tokens.service.js';
 import { GrantsService } from '../tokens/grants.service.js';
 import type { SigningKey } from '../tokens/signing-key.entity.js';
@@ -14,7 +15,9 @@ import { GrantAdapter } from './adapters/grant-adapter.js';
 import { StateAdapter } from './adapters/state-adapter.js';
 import { cookieKeysOf } from './cookie-keys.js';
 import { jwtIntrospection } from './jwt-introspection.js';
+import { oauthErrorOf } from './oauth-error.js';
 import { createProvider, publicPath, type Provider } from './oidc-provider.js';
+import { errorPage } from './pages.js';
 import { providerConfiguration } from './provider-configuration.js';
 
 /** The library `oidc-provider` on this server's clients, developers, keys and database. */
@@ -66,12 +69,27 @@ export class AuthorizationServer {
       const client = await this.clients.find(clientId);
       return client !== undefined && this.clients.verifySecret(client, secret);
     });
+    provider.on('server_error', (context: KoaContextWithOIDC, error: Error) => {
+      const reqId = context.res.getHeader('x-request-id');
+      this.logger.error({ err: error, reqId }, 'authorization failed');
+      context.state.failure = error;
+    });
+    provider.use(answerUnavailable);
     provider.use(jwtIntrospection(this.accessTokens));
-    provider.on('server_error', ({ res }: KoaContextWithOIDC, error: Error) =>
-      this.logger.error({ err: error, reqId: res.getHeader('x-request-id') }, 'authorization failed'),
-    );
     // An event of Koa, which the library's types hide. Without a listener, Koa writes to the console.
     (provider as EventEmitter).on('error', (error) => this.logger.error(error));
     return provider;
   }
+}
+
+/** The library answers every failure with 500. 503: the database is away, or was just restored. */
+async function answerUnavailable(context: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> {
+  await next();
+  const { failure } = context.state;
+  const answer = failure && toApiError(failure);
+  if (answer?.getStatus() !== 503) return;
+  const isPage = context.type === 'text/html';
+  context.status = 503;
+  context.set(answer.headers);
+  context.body = isPage ? errorPage(answer.details) : oauthErrorOf(answer);
 }

@@ -7,6 +7,7 @@ import { logger } from '../http/logger.js';
 import { AuthorizationServer } from './authorization-server.js';
 import { Interactions } from './interactions.js';
 import { InvitePages } from './invite-pages.js';
+import { oauthErrorOf } from './oauth-error.js';
 import { errors, withForwardedHeaders } from './oidc-provider.js';
 import { sendPage } from './page-reply.js';
 import { errorPage, LIBRARY_POLICY } from './pages.js';
@@ -109,15 +110,11 @@ async function callLibrary(
 /** An error of a route that applications call, in the shape of the library's errors. */
 async function sendErrorJson(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const answer = loggedError(error, request);
-  const status = answer.getStatus();
   await drainRequestBody(reply);
   void reply
-    .status(status)
+    .status(answer.getStatus())
     .headers({ ...answer.headers, 'content-type': 'application/json; charset=utf-8' })
-    .send({
-      error: status === 503 ? 'temporarily_unavailable' : status >= 500 ? 'server_error' : 'invalid_request',
-      error_description: answer.details ?? answer.message,
-    });
+    .send(oauthErrorOf(answer));
 }
 
 /** An error of a page, as a page. */
