@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Broken } from '../lost-time/copy.js';
 import { runLostTime } from '../lost-time/run.js';
+import { LOST_TIME_FAULTS } from '../lost-time/site.js';
 import { FAULTS } from './faults.js';
 import { History } from './history.js';
 import { type Report, run, type RunOptions } from './run.js';
@@ -20,7 +21,8 @@ const USAGE = `Usage: npm run check:consistency -- [options]
   --faults NAMES      only these faults, separated by commas, or none:
                       ${FAULTS.join(',\n                      ')}
   --lost-time         faults that take the database back in time instead: acknowledged writes
-                      may be lost, and every copy must be exact all the same
+                      may be lost, and every copy must be exact all the same:
+                      ${Object.keys(LOST_TIME_FAULTS).join(', ')}
   --program DIRECTORY built program to start (default: this one)
   --url URL           checks a running server instead, without faults; needs --admin-key
   --admin-key KEY     its admin key
@@ -56,7 +58,8 @@ function readOptions(): Omit<RunOptions, 'signal'> & { isLostTime: boolean } {
   if ((values.url === undefined) !== (values['admin-key'] === undefined))
     throw new Error('--url and --admin-key must be used together');
   const faults = values.faults === 'none' ? [] : values.faults?.split(',').map((name) => name.trim());
-  const unknown = faults?.find((name) => !FAULTS.includes(name));
+  const known = values['lost-time'] ? Object.keys(LOST_TIME_FAULTS) : FAULTS;
+  const unknown = faults?.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new Error(`unknown fault "${unknown}"`);
   const seed = integer('seed');
   return {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type HttpResponse } from '../consistency/client.js';
 import { Random } from '../random.js';
 import { Broken, CopyKeeper, type Style } from './copy.js';
-import { FAULTS, Site, type SiteOptions } from './site.js';
+import { LOST_TIME_FAULTS, Site, type SiteOptions } from './site.js';
 
 const RECORDS = '/api/v1/sync/records';
 const SCOPES = ['sync:read', 'sync:write'];
@@ -27,6 +27,8 @@ export interface LostTimeOptions extends SiteOptions {
   /** In s. */
   duration: number;
   developers: number;
+  /** Names of LOST_TIME_FAULTS. Default: all. */
+  faults?: readonly string[];
   signal: AbortSignal;
 }
 
@@ -66,6 +68,8 @@ class LostTimeCheck {
   private readonly receiver: Server = createServer();
   /** `user_id` of each notification that no follower has acted on yet. */
   private readonly notified = new Set<number>();
+  /** Developers that the admin has named so far. */
+  private newDevelopers = 0;
   private isWriting = true;
   private isDone = false;
 
@@ -80,15 +84,17 @@ class LostTimeCheck {
     await this.createDevelopers();
     const { signal, duration } = this.options;
     const end = Date.now() + duration * 1_000;
-    const working = [
+    const writing = [
       ...this.developers.flatMap((developer) => [1, 2].map((n) => this.write(developer, `writer ${n}`))),
       this.writeAsAdmin(),
-      ...this.keepers.map((keeper) => this.follow(keeper)),
     ];
+    const working = [...writing, ...this.keepers.map((keeper) => this.follow(keeper))];
     const faults = this.random.fork('faults');
     const injecting = (async () => {
       while (Date.now() < end && !signal.aborted) await this.injectAll(faults, end);
-      await this.loseTheEnd(faults);
+      this.isWriting = false;
+      await Promise.all(writing);
+      await this.loseTheEnd();
     })();
     await Promise.race([injecting, Promise.all(working)]);
     this.isDone = true;
@@ -157,7 +163,10 @@ class LostTimeCheck {
   }
 
   private async injectAll(random: Random, end: number): Promise<void> {
-    for (const [name, fault] of random.shuffled(Object.entries(FAULTS))) {
+    const { faults } = this.options;
+    const injected = Object.entries(LOST_TIME_FAULTS).filter(([name]) => faults?.includes(name) ?? true);
+    if (injected.length === 0) return this.pause(end - Date.now());
+    for (const [name, fault] of random.shuffled(injected)) {
       if (Date.now() >= end) return;
       await sleep(random.integer(200, 1_500));
       await fault(this.site, random);
@@ -166,15 +175,36 @@ class LostTimeCheck {
     }
   }
 
-  /** The last writes are lost, and no later one tells the followers. */
-  private async loseTheEnd(random: Random): Promise<void> {
+  /**
+   * The last write of each developer is lost, and no later one tells the followers. Those by webhook have got
+   * everything before: only the announcement of the new history wakes them.
+   */
+  private async loseTheEnd(): Promise<void> {
     const { site } = this;
+    await this.untilNotified();
     const standby = await site.database.startStandby();
-    await site.loseTime(random, () => standby.stop());
-    this.isWriting = false;
-    await site.loseTime(random);
+    await standby.stop();
+    for (const { developerId, key } of this.developers) {
+      const body = {
+        developerId,
+        resourceType: 'ROUTE',
+        resourceKey: 'the end',
+        data: { owner: developerId },
+      };
+      await this.send(this.client(key, `${developerId} end`), 'POST', RECORDS, body);
+    }
+    await this.untilNotified();
     await site.replaceBy(standby, () => standby.takeOver(site.database));
     await this.serves();
+  }
+
+  /** Waits until the followers by webhook have synced, and no notification has come for a while. */
+  private async untilNotified(): Promise<void> {
+    for (let quiet = 0, last = -1; quiet < 2_000 && !this.isDone; quiet += 100) {
+      if (this.counts.notified !== last || this.notified.size > 0) quiet = 0;
+      last = this.counts.notified;
+      await sleep(100);
+    }
   }
 
   /** Every process serves again, without help. */
@@ -222,7 +252,8 @@ class LostTimeCheck {
     const random = this.random.fork('admin');
     const client = this.client(this.options.adminKey, 'admin');
     while (this.isWriting) {
-      const developerId = `new-${random.integer(1, 40)}`;
+      if (this.newDevelopers === 0 || random.chance(0.5)) this.newDevelopers++;
+      const developerId = `new-${random.integer(Math.max(1, this.newDevelopers - 8), this.newDevelopers)}`;
       const resourceKey = `key-${random.integer(1, 1e9)}`;
       const body = { developerId, resourceType: 'ROUTE', resourceKey, data: { owner: developerId } };
       const { status, body: record } = await this.send(client, 'POST', RECORDS, body);
@@ -255,7 +286,7 @@ class LostTimeCheck {
       if (status === 500) throw new Broken(`${keeper.name} got 500`);
       isBehind = status !== 200 || !isIdle;
       await sleep(random.integer(20, 300));
-      if (keeper.style.isSlow && isIdle) await this.pause(random.integer(1_000, 15_000));
+      if (keeper.style.isSlow) await this.pause(random.integer(1_000, 15_000));
     }
   }
 
@@ -300,8 +331,13 @@ class LostTimeCheck {
   }
 
   private async verifyLibraries(admin: Client): Promise<void> {
-    for (const record of await this.list(admin, `${RECORDS}?`, 'data'))
-      this.assertOwner(record, record.developerId);
+    const created = Array.from({ length: this.newDevelopers }, (_, n) => `new-${n + 1}`);
+    for (const developerId of [...this.developers.map((developer) => developer.developerId), ...created]) {
+      const link = `${RECORDS}?developerId=${developerId}`;
+      // The creation of the developer itself may be lost.
+      if ((await admin.get(link)).status === 404) continue;
+      for (const record of await this.list(admin, link, 'data')) this.assertOwner(record, developerId);
+    }
   }
 
   private assertOwner(

@@ -16,24 +16,28 @@ const DATABASE = 'tidemark';
 /** Takes the database back in time. Afterwards the same address leads to an earlier state. */
 type Fault = (site: Site, random: Random) => Promise<void>;
 
-export const FAULTS: Record<string, Fault> = {
-  'promotion of a standby that lacks a tail': async (site, random) => {
+export const LOST_TIME_FAULTS: Record<string, Fault> = {
+  /** Of an asynchronous standby that lacks a tail. */
+  promotion: async (site, random) => {
     const standby = await site.database.startStandby();
     await site.loseTime(random, () => standby.stop());
     await site.replaceBy(standby, () => standby.takeOver(site.database));
   },
-  'clean promotion of a standby': async (site) => {
+  /** Promotion of a standby that lacks nothing. */
+  switchover: async (site) => {
     const standby = await site.database.startStandby();
     await site.database.stop();
     await site.replaceBy(standby, () => standby.takeOver(site.database));
   },
-  'recovery of an older base backup': async (site, random) => {
+  /** Recovery of an older one. */
+  'base backup': async (site, random) => {
     const backup = await site.database.backUp();
     await site.loseTime(random);
     await site.database.kill();
     await site.replaceBy(backup, () => backup.restoreAt(site.database, true));
   },
-  'restore of a dump into a new database': async (site, random) => {
+  /** Restored into a new database. */
+  dump: async (site, random) => {
     const dump = join(site.database.directory, 'dump.sql');
     await site.database.execute('pg_dump', ['-d', site.url, '-f', dump]);
     await site.loseTime(random);
@@ -42,7 +46,8 @@ export const FAULTS: Record<string, Fault> = {
     await site.query('postgres', `DROP DATABASE ${DATABASE} WITH (FORCE)`);
     await site.query('postgres', `ALTER DATABASE restored RENAME TO ${DATABASE}`);
   },
-  'snapshot of the volume, declared': async (site, random) => {
+  /** Of the volume: its identity shows nothing. */
+  'declared snapshot': async (site, random) => {
     const snapshot = await site.database.backUp();
     await site.loseTime(random);
     for (const server of site.servers) await server.stop();
