@@ -18,8 +18,9 @@ const BUGS: [name: string, kinds: string[], patches: Patch[]][] = [
     SET clock = greatest(
       date_trunc('milliseconds', clock_timestamp()), clock + interval '1 millisecond', \${FIRST_TICK})
     WHERE user_id = \${userId}
-    RETURNING user_id, clock`,
-        `SELECT user_id, date_trunc('milliseconds', clock_timestamp()) AS clock FROM feeds WHERE user_id = \${userId}`,
+    RETURNING user_id, clock, \${CHANGES_FEED}`,
+        `SELECT user_id, date_trunc('milliseconds', clock_timestamp()) AS clock, \${CHANGES_FEED}
+    FROM feeds WHERE user_id = \${userId}`,
       ],
       ['\n      FOR NO KEY UPDATE`', '`'],
       // Without a clock that moves, the latest change has to do.
