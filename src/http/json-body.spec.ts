@@ -103,7 +103,7 @@ describe('a number', () => {
     '5e-324',
     '1e308',
   ])('%s is kept', (text) => {
-    expect(parse(text)).toBe(Number(text) + 0);
+    expect(JSON.stringify(parse(text))).toBe(JSON.stringify(Number(text)));
   });
 
   it.each([
@@ -159,6 +159,17 @@ describe('nesting', () => {
 
   it.each([102, 1_000_000])('of %i levels is refused', (depth) => {
     expect(refusal(nested(depth))).toContain('100 levels');
+  });
+});
+
+describe('the number of objects, arrays and members', () => {
+  it.each([
+    ['members', (n: number) => `{${Array.from({ length: n - 1 }, (_, i) => `"${i}":0`).join()}}`],
+    ['objects', (n: number) => `[${'{},'.repeat(n - 2)}{}]`],
+    ['arrays', (n: number) => `[${'[],'.repeat(n - 2)}[]]`],
+  ])('is limited to 100,000: %s', (_name, json) => {
+    expect(parse(json(100_000))).toEqual(JSON.parse(json(100_000)));
+    expect(refusal(json(100_001))).toContain('100000 objects');
   });
 });
 
