@@ -2,6 +2,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule } from '@nestjs/swagger';
 import dataSource from '../ormconfig.js';
+import { RequestBodyInterceptor } from './access/request-body.interceptor.js';
 import { CLIENT_SCOPES } from './access/scopes.js';
 import { RequestValidationPipe } from './api/validation.pipe.js';
 import { AppModule } from './app.module.js';
@@ -23,6 +24,7 @@ export async function createApp(): Promise<NestFastifyApplication> {
     abortOnError: false,
   });
   addHooks(app.getHttpAdapter().getInstance());
+  app.useGlobalInterceptors(new RequestBodyInterceptor());
   app.useGlobalPipes(new RequestValidationPipe());
   app.useGlobalFilters(new ApiErrorFilter());
   SwaggerModule.setup('docs', app, () => createOpenApiDocument(app), {

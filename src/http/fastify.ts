@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { config } from '../config.js';
 import { invalidRequest } from './api-error.js';
 import { toApiError } from './api-error.filter.js';
-import { parseJsonBody } from './json-body.js';
+import { ConnectionLimits } from './connection-limits.js';
 import { logger } from './logger.js';
 import { securityHeaders } from './security-headers.js';
 
@@ -22,9 +22,10 @@ const CLIENT_ERRORS: Record<string, [number, string] | undefined> = {
 /** The HTTP server: limits, request ids, and errors that occur before any route is found. */
 export function createAdapter(): FastifyAdapter {
   return new FastifyAdapter({
-    bodyLimit: config.BODY_LIMIT,
     // ms for a whole request. A client that takes longer holds a connection rather than uses it.
     requestTimeout: 60_000,
+    // ms without a byte in either direction, such as of a client that does not read its answer.
+    connectionTimeout: 60_000,
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: ({ headers }: IncomingMessage) => {
@@ -36,7 +37,8 @@ export function createAdapter(): FastifyAdapter {
     // Drain: requests on open connections are still served; each connection then closes.
     return503OnClosing: false,
     // Node would refuse a request without Host with an empty body; the hook below does it with ours.
-    http: { requireHostHeader: false },
+    // A connection without a complete request is cut off after 10 s.
+    http: { requireHostHeader: false, headersTimeout: 10_000, connectionsCheckingInterval: 1_000 },
     routerOptions: { maxParamLength: 2_000 },
     frameworkErrors: onFrameworkError,
     clientErrorHandler: onClientError,
@@ -72,8 +74,9 @@ function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.destroySoon();
 }
 
-/** Bodies, headers and the log line of every request. */
+/** Connections, bodies, headers and the log line of every request. */
 export function addHooks(fastify: FastifyInstance): void {
+  new ConnectionLimits(fastify.server);
   // `Expect` with anything but 100-continue may be ignored (RFC 9110, section 10.1.1); Node's 417 has no
   // body.
   fastify.server.on('checkExpectation', (request, response) =>
@@ -81,13 +84,8 @@ export function addHooks(fastify: FastifyInstance): void {
   );
   // JSON alone: Fastify's own parser of text/plain would turn a 415 into a 400.
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
-    try {
-      done(null, parseJsonBody(body as Buffer));
-    } catch (error) {
-      done(error as Error);
-    }
-  });
+  // The body itself is read after authentication (src/access/request-body.interceptor.ts).
+  fastify.addContentTypeParser('application/json', (_request, stream, done) => done(null, stream));
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.headers(securityHeaders(request.url)).header('x-request-id', request.id);
     const isHostMissing = request.headers.host === undefined && request.raw.httpVersion === '1.1';

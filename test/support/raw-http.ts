@@ -1,5 +1,5 @@
-import { connect } from 'node:net';
 import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 
 /** A response as it arrived on the connection. */
 export interface RawAnswer {
@@ -29,6 +29,24 @@ export async function sendRaw(url: string, request: string | Buffer, hangUp = fa
   await once(socket, 'close');
   const isHead = bytes.subarray(0, 5).toString() === 'HEAD ';
   return [...parseResponses(received, isHead)].filter(({ status }) => status !== 100);
+}
+
+export type OpenConnection = Socket & { text: string };
+
+/**
+ * Opens a connection that stays open. `text` has what it has received so far.
+ *
+ * @param text is sent at once
+ * @param localAddress of the client, such as `127.0.0.2`
+ */
+export async function openConnection(url: string, text = '', localAddress?: string): Promise<OpenConnection> {
+  const { port, hostname } = new URL(url);
+  const connection = connect({ port: Number(port), host: hostname, localAddress });
+  const socket = Object.assign(connection, { text: '' });
+  socket.on('error', () => {}).on('data', (data: Buffer) => (socket.text += data.toString()));
+  await once(socket, 'connect');
+  socket.write(text);
+  return socket;
 }
 
 function* parseResponses(bytes: Buffer, isHead: boolean): Generator<RawAnswer> {

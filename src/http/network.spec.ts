@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { networkOf } from './login-throttle.service.js';
+import { networkOf } from './network.js';
 
 it.each([
   ['192.0.2.1', '192.0.2.1'],

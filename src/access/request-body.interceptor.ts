@@ -1,0 +1,41 @@
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Observable } from 'rxjs';
+import { config } from '../config.js';
+import { ByteBudget } from '../http/byte-budget.js';
+import { parseJsonBody } from '../http/json-body.js';
+import { bodyLengthOf, readBody } from '../http/read-body.js';
+import type { Caller } from './caller.js';
+
+const MIB = 1_024 * 1_024;
+
+/**
+ * Nothing before the key: reads and parses the body of a request after the guards, and before the pipes.
+ * Fastify's parser leaves the stream alone (src/http/fastify.ts).
+ *
+ * DoS: 64 MiB of bodies are in memory at a time, 16 MiB of one caller, from the first byte to the end of the
+ * answer.
+ */
+@Injectable()
+export class RequestBodyInterceptor implements NestInterceptor {
+  private readonly budget = new ByteBudget(
+    Math.max(64 * MIB, 2 * config.BODY_LIMIT),
+    Math.max(16 * MIB, config.BODY_LIMIT),
+  );
+
+  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+    const http = context.switchToHttp();
+    const request = http.getRequest<FastifyRequest & { user?: Caller }>();
+    if (request.body === request.raw) {
+      const limit = config.BODY_LIMIT;
+      const bytes = bodyLengthOf(request.raw, limit) ?? limit;
+      const release = await this.budget.acquire(request.user?.developer?.userId, bytes);
+      const { raw } = http.getResponse<FastifyReply>();
+      // The client may have gone while the request waited.
+      if (raw.destroyed) release();
+      else raw.once('close', release);
+      request.body = parseJsonBody(await readBody(request.raw, limit));
+    }
+    return next.handle();
+  }
+}

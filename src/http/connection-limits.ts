@@ -1,0 +1,113 @@
+import ipaddr from 'ipaddr.js';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { config } from '../config.js';
+import { logger } from './logger.js';
+import { networkOf } from './network.js';
+
+/** ms between two lines of the log. */
+const SILENCE = 10_000;
+
+const BODY = JSON.stringify({ error: 'Too many connections', code: 'service_unavailable' });
+const REFUSAL =
+  'HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n' +
+  `Content-Length: ${BODY.length}\r\nConnection: close\r\n\r\n${BODY}`;
+
+/**
+ * DoS: limits the open connections of the process (CONNECTION_LIMIT), two thirds of them to one address or /64,
+ * proxies of TRUST_PROXY aside. Eviction: a new connection takes the place of one without a request in flight,
+ * first of those that have never sent one. Where all are busy, it gets 503.
+ *
+ * A connection without a request is cut off after 10 s (`headersTimeout`), one whose client does not read its
+ * answer after 60 s (`connectionTimeout`).
+ */
+export class ConnectionLimits {
+  /** Each by age: without any request so far, and between two requests. */
+  private readonly silent = new Set<Socket>();
+  private readonly idle = new Set<Socket>();
+  private readonly networks = new Map<Socket, string>();
+  private readonly counts = new Map<string, number>();
+  private readonly trusted: [ipaddr.IPv4 | ipaddr.IPv6, number][];
+  private loggedAt = -Infinity;
+
+  constructor(
+    server: Server,
+    private readonly limit = config.CONNECTION_LIMIT,
+    trusted: readonly string[] = config.TRUST_PROXY ?? [],
+  ) {
+    this.trusted = trusted.map((network) =>
+      ipaddr.parseCIDR(network.includes('/') ? network : `${network}/${network.includes(':') ? 128 : 32}`),
+    );
+    server.prependListener('connection', (socket: Socket) => this.open(socket));
+    server.prependListener('request', (request: IncomingMessage, response: ServerResponse) =>
+      this.begin(request.socket, response),
+    );
+  }
+
+  private open(socket: Socket): void {
+    const network = networkOf(socket.remoteAddress ?? '');
+    const isOfOne = !this.isTrusted(socket.remoteAddress) && this.countOf(network) >= (this.limit * 2) / 3;
+    if ((isOfOne || this.networks.size >= this.limit) && !this.evict(isOfOne ? network : undefined)) {
+      this.log('connections are refused: all are busy', network);
+      socket.write(REFUSAL);
+      return socket.destroySoon();
+    }
+    this.networks.set(socket, network);
+    this.counts.set(network, this.countOf(network) + 1);
+    this.silent.add(socket);
+    socket.once('close', () => this.close(socket));
+  }
+
+  /** @param network of the connection; undefined: any. @returns whether there was one */
+  private evict(network: string | undefined): boolean {
+    for (const sockets of [this.silent, this.idle])
+      for (const socket of sockets)
+        if (network === undefined || this.networks.get(socket) === network) {
+          this.log(
+            'connections without a request are cut off: there are too many',
+            this.networks.get(socket)!,
+          );
+          socket.destroy();
+          this.close(socket);
+          return true;
+        }
+    return false;
+  }
+
+  private begin(socket: Socket, response: ServerResponse): void {
+    this.silent.delete(socket);
+    this.idle.delete(socket);
+    response.once('close', () => {
+      if (this.networks.has(socket)) this.idle.add(socket);
+    });
+  }
+
+  private close(socket: Socket): void {
+    const network = this.networks.get(socket);
+    if (network === undefined) return;
+    this.networks.delete(socket);
+    this.silent.delete(socket);
+    this.idle.delete(socket);
+    const count = this.countOf(network) - 1;
+    if (count > 0) this.counts.set(network, count);
+    else this.counts.delete(network);
+  }
+
+  private countOf(network: string): number {
+    return this.counts.get(network) ?? 0;
+  }
+
+  private isTrusted(address: string | undefined): boolean {
+    if (address === undefined || this.trusted.length === 0) return false;
+    const parsed = ipaddr.process(address);
+    return this.trusted.some(
+      ([network, bits]) => network.kind() === parsed.kind() && parsed.match(network, bits),
+    );
+  }
+
+  private log(message: string, network: string): void {
+    if (performance.now() - this.loggedAt < SILENCE) return;
+    this.loggedAt = performance.now();
+    logger.warn({ network }, message);
+  }
+}
