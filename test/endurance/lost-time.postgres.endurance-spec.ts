@@ -25,7 +25,7 @@ const BUGS: [name: string, faults: string, patches: Patch[]][] = [
   [
     'a new timeline is not noticed',
     'promotion,base backup',
-    [BLIND, ['substr(pg_walfile_name(', "left('' || ("]],
+    [BLIND, ['substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline', "'1' AS timeline"]],
   ],
   [
     'a new database is not noticed',

@@ -94,6 +94,7 @@ class LostTimeCheck {
       while (Date.now() < end && !signal.aborted) await this.injectAll(faults, end);
       this.isWriting = false;
       await Promise.all(writing);
+      await this.assertWritable();
       await this.loseTheEnd();
     })();
     await Promise.race([injecting, Promise.all(working)]);
@@ -172,6 +173,28 @@ class LostTimeCheck {
       await fault(this.site, random);
       this.counts[name] = (this.counts[name] ?? 0) + 1;
       await this.serves();
+    }
+  }
+
+  /** A 503 is for a moment: each process serves a write for each developer, those of lost times included. */
+  private async assertWritable(): Promise<void> {
+    const deadline = Date.now() + CONVERGENCE;
+    for (const { url } of this.site.servers) {
+      const client = new Client([url], this.options.adminKey, this.random.fork(`writes to ${url}`));
+      for (let n = Math.max(1, this.newDevelopers - 200); n <= this.newDevelopers; n++) {
+        const developerId = `new-${n}`;
+        const resourceKey = `key-${url}`;
+        const body = { developerId, resourceType: 'ROUTE', resourceKey, data: { owner: developerId } };
+        for (;;) {
+          const { status, body: record } = await this.send(client, 'POST', RECORDS, body);
+          if (status === 201) this.assertOwner(record, developerId);
+          // 409: the answer to an earlier attempt was lost.
+          if (status === 201 || status === 409) break;
+          if (Date.now() > deadline)
+            throw new Broken(`writes for ${developerId} at ${url} get ${status} for good`);
+          await sleep(100);
+        }
+      }
     }
   }
 
@@ -304,7 +327,10 @@ class LostTimeCheck {
         const { userId } = this.developers.find(({ developerId }) => developerId === keeper.developerId)!;
         // A follower by webhook polls only when it is told to.
         if (!keeper.style.isNotified || this.notified.delete(userId))
-          while (!(await keeper.poll()).isIdle) await sleep(10);
+          while (!(await keeper.poll()).isIdle) {
+            if (Date.now() > deadline) throw new Broken(`${keeper.name} never catches up`);
+            await sleep(10);
+          }
         const difference = await this.differenceOf(admin, keeper);
         if (difference !== undefined) differences.push(`${keeper.name}: ${difference}`);
       }
