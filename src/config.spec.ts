@@ -11,7 +11,6 @@ describe('loadConfig', () => {
       HOST: '127.0.0.1',
       DATABASE_POOL_SIZE: 10,
       DATA_DIR: './.data',
-      CONNECTION_LIMIT: 900,
       BODY_LIMIT: 1_048_576,
       WEBHOOK_ALLOW_PRIVATE: false,
       WEBHOOK_LOG_DAYS: 30,

@@ -89,8 +89,9 @@ export class Config {
   @List(/^[\da-fA-F.:]+(\/\d{1,3})?$/, 'IP addresses or networks such as 10.0.0.0/8')
   TRUST_PROXY?: string[] = undefined;
 
+  @IsOptional()
   @Integer(10, 100_000)
-  CONNECTION_LIMIT: number = 900;
+  CONNECTION_LIMIT?: number = undefined;
 
   /** Bytes. */
   @Integer(1_024, 64 * 1_024 * 1_024)

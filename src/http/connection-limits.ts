@@ -1,9 +1,20 @@
 import ipaddr from 'ipaddr.js';
+import { readFileSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { config } from '../config.js';
 import { logger } from './logger.js';
 import { networkOf } from './network.js';
+
+/** Descriptors for the database, webhooks, files and the rest. */
+const OTHER_DESCRIPTORS = 124;
+const MAX_CONNECTIONS = 10_000;
+
+/** The usual limit of a service, where the system does not tell. */
+const USUAL_DESCRIPTORS = 1_024;
+
+/** ms that the limit of descriptors is remembered: an operator may change it (`prlimit`). */
+const MAX_AGE = 1_000;
 
 /** ms between two lines of the log. */
 const SILENCE = 10_000;
@@ -29,13 +40,10 @@ export class ConnectionLimits {
   private readonly counts = new Map<string, number>();
   private readonly trusted: [ipaddr.IPv4 | ipaddr.IPv6, number][];
   private loggedAt = -Infinity;
+  private descriptors = { limit: 0, readAt: -Infinity };
 
-  constructor(
-    server: Server,
-    private readonly limit = config.CONNECTION_LIMIT,
-    trusted: readonly string[] = config.TRUST_PROXY ?? [],
-  ) {
-    this.trusted = trusted.map((network) =>
+  constructor(server: Server) {
+    this.trusted = (config.TRUST_PROXY ?? []).map((network) =>
       ipaddr.parseCIDR(network.includes('/') ? network : `${network}/${network.includes(':') ? 128 : 32}`),
     );
     server.prependListener('connection', (socket: Socket) => this.open(socket));
@@ -46,8 +54,9 @@ export class ConnectionLimits {
 
   private open(socket: Socket): void {
     const network = networkOf(socket.remoteAddress ?? '');
-    const isOfOne = !this.isTrusted(socket.remoteAddress) && this.countOf(network) >= (this.limit * 2) / 3;
-    if ((isOfOne || this.networks.size >= this.limit) && !this.evict(isOfOne ? network : undefined)) {
+    const limit = this.currentLimit();
+    const isOfOne = !this.isTrusted(socket.remoteAddress) && this.countOf(network) >= (limit * 2) / 3;
+    if ((isOfOne || this.networks.size >= limit) && !this.evict(isOfOne ? network : undefined)) {
       this.log('connections are refused: all are busy', network);
       socket.write(REFUSAL);
       return socket.destroySoon();
@@ -93,6 +102,14 @@ export class ConnectionLimits {
     else this.counts.delete(network);
   }
 
+  private currentLimit(): number {
+    if (config.CONNECTION_LIMIT !== undefined) return config.CONNECTION_LIMIT;
+    const now = performance.now();
+    if (now - this.descriptors.readAt > MAX_AGE)
+      this.descriptors = { limit: descriptorLimit() - OTHER_DESCRIPTORS, readAt: now };
+    return Math.min(Math.max(this.descriptors.limit, 10), MAX_CONNECTIONS);
+  }
+
   private countOf(network: string): number {
     return this.counts.get(network) ?? 0;
   }
@@ -109,5 +126,15 @@ export class ConnectionLimits {
     if (performance.now() - this.loggedAt < SILENCE) return;
     this.loggedAt = performance.now();
     logger.warn({ network }, message);
+  }
+}
+
+/** Soft limit of file descriptors of this process. */
+function descriptorLimit(): number {
+  try {
+    const [, soft] = /^Max open files +(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8'))!;
+    return soft === 'unlimited' ? Infinity : Number(soft);
+  } catch {
+    return USUAL_DESCRIPTORS;
   }
 }
