@@ -1,7 +1,7 @@
 import { serviceUnavailable } from './api-error.js';
 
 /** ms until a caller that waits for bytes gets 503. */
-const PATIENCE = 3_000;
+const MAX_WAIT = 3_000;
 
 interface Waiter {
   owner: unknown;
@@ -10,8 +10,9 @@ interface Waiter {
 }
 
 /**
- * Semaphore over bytes: what is in memory at a time, in all and for each caller. What does not fit waits
- * shortly, in order; nobody waits for the share of another caller.
+ * Semaphore over bytes: what is in memory at a time, in all and for each caller. What does not fit waits for
+ * up to 3 s, first come, first served. Head-of-line blocking: a caller whose share is used up does not hold up
+ * the callers behind it.
  */
 export class ByteBudget {
   private used = 0;
@@ -72,7 +73,7 @@ export class ByteBudget {
       const timer = setTimeout(() => {
         end();
         reject(serviceUnavailable('Too many bytes of requests are in memory.'));
-      }, PATIENCE);
+      }, MAX_WAIT);
       this.waiting.add(waiter);
     });
   }

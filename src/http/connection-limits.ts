@@ -17,7 +17,7 @@ const USUAL_DESCRIPTORS = 1_024;
 const MAX_AGE = 1_000;
 
 /** ms between two lines of the log. */
-const SILENCE = 10_000;
+const LOG_INTERVAL = 10_000;
 
 const BODY = JSON.stringify({ error: 'Too many connections', code: 'service_unavailable' });
 const REFUSAL =
@@ -33,7 +33,7 @@ const REFUSAL =
  * answer after 60 s (`connectionTimeout`).
  */
 export class ConnectionLimits {
-  /** Each by age: without any request so far, and between two requests. */
+  /** Connections without any request so far, and those between two requests. The oldest is first. */
   private readonly silent = new Set<Socket>();
   private readonly idle = new Set<Socket>();
   private readonly networks = new Map<Socket, string>();
@@ -55,8 +55,9 @@ export class ConnectionLimits {
   private open(socket: Socket): void {
     const network = networkOf(socket.remoteAddress ?? '');
     const limit = this.currentLimit();
-    const isOfOne = !this.isTrusted(socket.remoteAddress) && this.countOf(network) >= (limit * 2) / 3;
-    if ((isOfOne || this.networks.size >= limit) && !this.evict(isOfOne ? network : undefined)) {
+    const isNetworkFull = !this.isTrusted(socket.remoteAddress) && this.countOf(network) >= (limit * 2) / 3;
+    const isFull = isNetworkFull || this.networks.size >= limit;
+    if (isFull && !this.evict(isNetworkFull ? network : undefined)) {
       this.log('connections are refused: all are busy', network);
       socket.write(REFUSAL);
       return socket.destroySoon();
@@ -123,7 +124,7 @@ export class ConnectionLimits {
   }
 
   private log(message: string, network: string): void {
-    if (performance.now() - this.loggedAt < SILENCE) return;
+    if (performance.now() - this.loggedAt < LOG_INTERVAL) return;
     this.loggedAt = performance.now();
     logger.warn({ network }, message);
   }

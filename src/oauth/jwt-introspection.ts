@@ -22,7 +22,7 @@ export function jwtIntrospection(tokens: AccessTokensService) {
       try {
         await answerForJwt(context, tokens);
       } catch (error) {
-        // The library's own response while the database cannot be reached.
+        // The library's own response to a failure. `answerUnavailable` turns it into 503 where one is due.
         provider.emit('server_error', context, error);
         context.body = { error: 'server_error', error_description: 'oops! something went wrong' };
         context.status = 500;

@@ -58,7 +58,6 @@ export class SyncQuery {
     description:
       'Only with `compact`: the pages of one sync all end at the clock of the first one. Set by ' +
       '`meta.next_sync_url`; a client does not choose it.',
-    // No example: Swagger UI would send it with every request.
   })
   until?: string;
 

@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { type Api, RECORDS } from '../support/api.js';
 import { expectLibrary, settle } from '../support/followers.js';
 import { SyncClient, type SyncItem } from '../support/sync-client.js';
+import { withoutGuard } from '../support/without-guard.js';
 import { app } from './app.js';
 import { createLibraries, randomLibraries } from './random-libraries.js';
-import { withoutGuard } from '../support/without-guard.js';
 
 const ENDS = ['deleted', 'removed'];
 

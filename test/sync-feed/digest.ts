@@ -5,9 +5,9 @@ import { DIGEST_EXAMPLE, SYNC_EXAMPLE } from '../../src/sync-feed/sync-example.j
 import { type Api, RECORDS } from '../support/api.js';
 import { digestOf } from '../support/digest.js';
 import { SyncClient } from '../support/sync-client.js';
+import { withoutGuard } from '../support/without-guard.js';
 import { app } from './app.js';
 import { createLibraries, randomLibraries } from './random-libraries.js';
-import { withoutGuard } from '../support/without-guard.js';
 
 const START = '1970-01-01';
 const ASSETS = ['', '&assets=routes', '&assets=trips'];

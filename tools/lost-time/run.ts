@@ -184,9 +184,8 @@ class LostTimeCheck {
       for (let n = Math.max(1, this.newDevelopers - 200); n <= this.newDevelopers; n++) {
         const developerId = `new-${n}`;
         const resourceKey = `key-${url}`;
-        const body = { developerId, resourceType: 'ROUTE', resourceKey, data: { owner: developerId } };
         for (;;) {
-          const { status, body: record } = await this.send(client, 'POST', RECORDS, body);
+          const { status, body: record } = await this.create(client, developerId, resourceKey);
           if (status === 201) this.assertOwner(record, developerId);
           // 409: the answer to an earlier attempt was lost.
           if (status === 201 || status === 409) break;
@@ -208,13 +207,7 @@ class LostTimeCheck {
     const standby = await site.database.startStandby();
     await standby.stop();
     for (const { developerId, key } of this.developers) {
-      const body = {
-        developerId,
-        resourceType: 'ROUTE',
-        resourceKey: 'the end',
-        data: { owner: developerId },
-      };
-      await this.send(this.client(key, `${developerId} end`), 'POST', RECORDS, body);
+      await this.create(this.client(key, `${developerId} end`), developerId, 'the end');
     }
     await this.untilNotified();
     await site.replaceBy(standby, () => standby.takeOver(site.database));
@@ -246,8 +239,7 @@ class LostTimeCheck {
       const data = { owner: developerId, n: random.integer(0, 1e9) };
       if (action === 'create' && ids.length < 60) {
         const resourceKey = `key-${random.integer(1, 1e9)}`;
-        const body = { developerId, resourceType: 'ROUTE', resourceKey, data };
-        const created = await this.send(client, 'POST', RECORDS, body);
+        const created = await this.create(client, developerId, resourceKey, data);
         if (created.status === 201) {
           this.assertOwner(created.body, developerId);
           ids.push(created.body.id);
@@ -278,11 +270,14 @@ class LostTimeCheck {
       if (this.newDevelopers === 0 || random.chance(0.5)) this.newDevelopers++;
       const developerId = `new-${random.integer(Math.max(1, this.newDevelopers - 8), this.newDevelopers)}`;
       const resourceKey = `key-${random.integer(1, 1e9)}`;
-      const body = { developerId, resourceType: 'ROUTE', resourceKey, data: { owner: developerId } };
-      const { status, body: record } = await this.send(client, 'POST', RECORDS, body);
+      const { status, body: record } = await this.create(client, developerId, resourceKey);
       if (status === 201) this.assertOwner(record, developerId);
       await sleep(random.integer(20, 120));
     }
+  }
+
+  private create(client: Client, developerId: string, resourceKey: string, data = { owner: developerId }) {
+    return this.send(client, 'POST', RECORDS, { developerId, resourceType: 'ROUTE', resourceKey, data });
   }
 
   private async send(client: Client, method: string, path: string, body?: object): Promise<HttpResponse> {
