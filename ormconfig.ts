@@ -63,6 +63,10 @@ const dataSource = new TidemarkDataSource(
       idle_in_transaction_session_timeout: 30_000,
       // ms. A write that waits longer for its feed gets 503, instead of piling up.
       lock_timeout: 15_000,
+      // ms. No statement of a request takes a second, but a digest of a library of millions, or a page far into
+      // it, may. A statement that hangs would hold its connection for ever.
+      // A migration that needs longer sets it for its own transaction (SET LOCAL).
+      statement_timeout: 30_000,
       // The pool handles errors of idle connections only, and TypeORM's handler is added later: between the
       // two, a connection that PostgreSQL ends would end the process. The next statement fails anyway.
       onConnect: (client: Client) => {

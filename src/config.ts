@@ -97,6 +97,24 @@ export class Config {
   @Integer(1_024, 64 * 1_024 * 1_024)
   BODY_LIMIT: number = 1_024 * 1_024;
 
+  /** Requests a minute and credential; 0: no limit. */
+  @Integer(0, 1_000_000_000)
+  RATE_LIMIT: number = 600_000;
+
+  /** Refused credentials a minute and network; 0: no limit. */
+  @Integer(0, 1_000_000_000)
+  REFUSAL_LIMIT: number = 1_000;
+
+  /** Records of one developer. */
+  @IsOptional()
+  @Integer(1, 1_000_000_000)
+  QUOTA_RECORDS?: number = undefined;
+
+  /** Bytes of `data` and `metadata` of one developer. */
+  @IsOptional()
+  @Integer(1, Number.MAX_SAFE_INTEGER)
+  QUOTA_BYTES?: number = undefined;
+
   @Transform(({ value }) => (['true', 'false'].includes(value) ? value === 'true' : value))
   @IsBoolean({ message: '$property must be true or false' })
   WEBHOOK_ALLOW_PRIVATE: boolean = false;

@@ -2,6 +2,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule } from '@nestjs/swagger';
 import dataSource from '../ormconfig.js';
+import { AdmissionInterceptor } from './access/admission.interceptor.js';
 import { RequestBodyInterceptor } from './access/request-body.interceptor.js';
 import { CLIENT_SCOPES } from './access/scopes.js';
 import { RequestValidationPipe } from './api/validation.pipe.js';
@@ -24,7 +25,7 @@ export async function createApp(): Promise<NestFastifyApplication> {
     abortOnError: false,
   });
   addHooks(app.getHttpAdapter().getInstance());
-  app.useGlobalInterceptors(new RequestBodyInterceptor());
+  app.useGlobalInterceptors(new RequestBodyInterceptor(), new AdmissionInterceptor());
   app.useGlobalPipes(new RequestValidationPipe());
   app.useGlobalFilters(new ApiErrorFilter());
   SwaggerModule.setup('docs', app, () => createOpenApiDocument(app), {

@@ -40,14 +40,14 @@ it.each([
   `DELETE FROM records WHERE resource_key = 'pinned'`,
   `TRUNCATE records CASCADE`,
   `INSERT INTO records (user_id, item_id, id, developer_id, resource_type, resource_key, data, metadata, status,
-     created_at, updated_at)
+     created_at, updated_at, bytes)
    SELECT user_id, item_id + 1000000, gen_random_uuid(), developer_id, resource_type, 'by hand', data, metadata,
-     status, created_at, updated_at
+     status, created_at, updated_at, bytes
    FROM records WHERE resource_key = 'new'`,
   `INSERT INTO records (user_id, item_id, id, developer_id, resource_type, resource_key, data, metadata, status,
-     created_at, updated_at)
+     created_at, updated_at, bytes)
    SELECT r.user_id, e.item_id, gen_random_uuid(), developer_id, resource_type, 'deleted', data, metadata,
-     status, datetime, datetime
+     status, datetime, datetime, bytes
    FROM records r JOIN change_events e ON r.user_id = e.user_id AND e.action = 'deleted'
    WHERE resource_key = 'new'`,
   `INSERT INTO change_events (user_id, datetime, action, item_type, asset, item_id, item_user_id)

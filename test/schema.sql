@@ -113,6 +113,15 @@ CREATE SEQUENCE public.item_ids
     NO MAXVALUE
     CACHE 1;
 
+CREATE TABLE public.library_sizes (
+    user_id integer NOT NULL,
+    resource_type character varying(64) NOT NULL,
+    status character varying(32) NOT NULL,
+    records bigint NOT NULL,
+    bytes bigint NOT NULL
+)
+WITH (fillfactor='50');
+
 CREATE TABLE public.login_attempts (
     key bytea NOT NULL,
     attempts integer NOT NULL,
@@ -162,6 +171,12 @@ CREATE TABLE public.pins (
     seen timestamp(3) with time zone NOT NULL
 );
 
+CREATE UNLOGGED TABLE public.rate_counts (
+    window_start timestamp(3) with time zone NOT NULL,
+    key bytea NOT NULL,
+    requests bigint NOT NULL
+);
+
 CREATE TABLE public.records (
     user_id integer NOT NULL,
     item_id bigint NOT NULL,
@@ -174,7 +189,8 @@ CREATE TABLE public.records (
     status character varying(32) NOT NULL,
     last_synced_at timestamp(3) with time zone,
     created_at timestamp(3) with time zone NOT NULL,
-    updated_at timestamp(3) with time zone NOT NULL
+    updated_at timestamp(3) with time zone NOT NULL,
+    bytes integer NOT NULL
 );
 
 CREATE TABLE public.revoked_tokens (
@@ -295,6 +311,9 @@ ALTER TABLE ONLY public.histories
 ALTER TABLE ONLY public.invites
     ADD CONSTRAINT invites_pkey PRIMARY KEY (hash);
 
+ALTER TABLE ONLY public.library_sizes
+    ADD CONSTRAINT library_sizes_pkey PRIMARY KEY (user_id, resource_type, status);
+
 ALTER TABLE ONLY public.login_attempts
     ADD CONSTRAINT login_attempts_pkey PRIMARY KEY (key);
 
@@ -307,11 +326,14 @@ ALTER TABLE ONLY public.passwords
 ALTER TABLE ONLY public.pins
     ADD CONSTRAINT pins_pkey PRIMARY KEY (user_id, item_id);
 
+ALTER TABLE ONLY public.rate_counts
+    ADD CONSTRAINT rate_counts_pkey PRIMARY KEY (window_start, key);
+
 ALTER TABLE ONLY public.records
     ADD CONSTRAINT records_key UNIQUE (user_id, resource_type, resource_key);
 
 ALTER TABLE ONLY public.records
-    ADD CONSTRAINT records_pkey PRIMARY KEY (user_id, item_id);
+    ADD CONSTRAINT records_pkey PRIMARY KEY (user_id, item_id) INCLUDE (status);
 
 ALTER TABLE ONLY public.revoked_tokens
     ADD CONSTRAINT revoked_tokens_pkey PRIMARY KEY (id);
@@ -362,11 +384,17 @@ CREATE INDEX oauth_states_grant_id ON public.oauth_states USING btree (grant_id)
 
 CREATE INDEX oauth_states_uid ON public.oauth_states USING btree (uid);
 
+CREATE INDEX pins_in_order ON public.pins USING btree (user_id, pinned_at);
+
 CREATE INDEX pins_of_item ON public.pins USING btree (item_user_id, item_id, user_id);
 
 CREATE INDEX records_id ON public.records USING btree (id);
 
 CREATE INDEX records_item_id ON public.records USING btree (item_id);
+
+CREATE INDEX records_of_status ON public.records USING btree (user_id, status, item_id) WHERE ((status)::text <> 'ACTIVE'::text);
+
+CREATE INDEX records_of_type ON public.records USING btree (user_id, resource_type, item_id) INCLUDE (status);
 
 CREATE INDEX revoked_tokens_expires_at ON public.revoked_tokens USING btree (expires_at);
 
@@ -408,6 +436,9 @@ ALTER TABLE ONLY public.grants
 
 ALTER TABLE ONLY public.invites
     ADD CONSTRAINT invites_developer FOREIGN KEY (user_id) REFERENCES public.developers(user_id);
+
+ALTER TABLE ONLY public.library_sizes
+    ADD CONSTRAINT library_sizes_owner FOREIGN KEY (user_id) REFERENCES public.developers(user_id);
 
 ALTER TABLE ONLY public.oauth_states
     ADD CONSTRAINT oauth_states_grant FOREIGN KEY (grant_id) REFERENCES public.grants(id) ON DELETE CASCADE;

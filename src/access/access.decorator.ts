@@ -26,6 +26,12 @@ export const Access = (scope: Scope) =>
         'The API key is unknown, expired or revoked.',
       ),
       new ApiError(403, 'insufficient_scope', 'Forbidden', `This needs scope ${scope}.`),
+      new ApiError(
+        429,
+        'rate_limited',
+        'Too many requests',
+        'This credential may make 600000 requests a minute.',
+      ),
       ...(scope === 'sync:admin' ? [] : [forbidden('This credential belongs to another developer.')]),
     ),
   );

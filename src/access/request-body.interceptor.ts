@@ -2,7 +2,7 @@ import { type CallHandler, type ExecutionContext, Injectable, type NestIntercept
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Observable } from 'rxjs';
 import { config } from '../config.js';
-import { ByteBudget } from '../http/byte-budget.js';
+import { FairLimit } from '../http/fair-limit.js';
 import { parseJsonBody } from '../http/json-body.js';
 import { bodyLengthOf, readBody } from '../http/read-body.js';
 import type { Caller } from './caller.js';
@@ -18,10 +18,12 @@ const MIB = 1_024 * 1_024;
  */
 @Injectable()
 export class RequestBodyInterceptor implements NestInterceptor {
-  private readonly budget = new ByteBudget(
-    Math.max(64 * MIB, 2 * config.BODY_LIMIT),
-    Math.max(16 * MIB, config.BODY_LIMIT),
-  );
+  private readonly memory = new FairLimit({
+    total: Math.max(64 * MIB, 2 * config.BODY_LIMIT),
+    share: Math.max(16 * MIB, config.BODY_LIMIT),
+    maxWait: 3_000,
+    problem: 'Too many bytes of requests are in memory.',
+  });
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const http = context.switchToHttp();
@@ -29,7 +31,7 @@ export class RequestBodyInterceptor implements NestInterceptor {
     if (request.body === request.raw) {
       const limit = config.BODY_LIMIT;
       const bytes = bodyLengthOf(request.raw, limit) ?? limit;
-      const release = await this.budget.acquire(request.user?.developer?.userId, bytes);
+      const { release } = await this.memory.acquire(request.user?.developer?.userId, bytes);
       const { raw } = http.getResponse<FastifyReply>();
       // The client may have gone while the request waited.
       if (raw.destroyed) release();

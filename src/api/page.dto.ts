@@ -3,6 +3,9 @@ import { Integer, QueryInteger } from './fields.js';
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 100;
 
+/** A page costs what is before it. The feed has every record, however many there are. */
+const MAX_PAGE = 10_000;
+
 /** Query parameters of every paginated list. */
 export class PageQuery {
   @QueryInteger(MAX_PAGE_SIZE, {
@@ -12,7 +15,7 @@ export class PageQuery {
   })
   limit: number = DEFAULT_PAGE_SIZE;
 
-  @QueryInteger(Number.MAX_SAFE_INTEGER, {
+  @QueryInteger(MAX_PAGE, {
     optional: true,
     default: 1,
     description: 'Number of the page to return. A page after the last one is empty.',

@@ -1,12 +1,13 @@
 import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ACCESS, type AccessRule } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
 import type { Scope } from '../access/scopes.js';
 import { ApiKeyAuthenticator } from '../clients/api-key-authenticator.js';
 import { ApiError } from '../http/api-error.js';
+import { RateLimits } from './rate-limits.js';
 
 const CREDENTIALS = /^(Bearer|ApiKey) +([\x21-\x7e]+) *$/i;
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
@@ -31,6 +32,15 @@ const insufficientScope = (scope: Scope) =>
   });
 
 /**
+ * What counts as one credential: an API key; all keys and tokens of an application for one developer; all tokens of
+ * a developer from another issuer.
+ *
+ * @param key undefined for a token
+ */
+const rateNameOf = ({ client, developer }: Caller, key: string | undefined) =>
+  client && developer ? `${client.id} ${developer.userId}` : (key ?? `tokens of ${developer?.userId}`);
+
+/**
  * The global guard: `Authorization: Bearer <API key or JWT>` or `Authorization: ApiKey <key>`. Default
  * deny: a route without an access rule is open to admins alone.
  */
@@ -39,6 +49,7 @@ export class AccessGuard extends AuthGuard('jwt') {
   constructor(
     private readonly reflector: Reflector,
     private readonly apiKeys: ApiKeyAuthenticator,
+    private readonly limits: RateLimits,
   ) {
     super();
   }
@@ -50,17 +61,30 @@ export class AccessGuard extends AuthGuard('jwt') {
         context.getClass(),
       ]) ?? 'sync:admin';
     if (rule === 'public') return true;
-    const request = context.switchToHttp().getRequest<FastifyRequest & { user: Caller }>();
+    const http = context.switchToHttp();
+    const request = http.getRequest<FastifyRequest & { user: Caller }>();
     const { authorization } = request.headers;
     if (authorization === undefined) throw unauthenticated();
     const [, scheme, credential] = CREDENTIALS.exec(authorization) ?? [];
     if (!scheme || !credential) throw unauthenticated('Expected Authorization: Bearer <token>.');
 
-    const caller = await this.apiKeys.authenticate(credential);
-    if (caller) request.user = caller;
-    else if (scheme.toLowerCase() === 'bearer' && JWT.test(credential)) {
-      await super.canActivate(context);
-    } else throw unauthenticated('The API key is unknown, expired or revoked.');
+    this.limits.assertMayTry(request.ip, credential);
+    let isKey = true;
+    try {
+      const caller = await this.apiKeys.authenticate(credential);
+      if (caller) request.user = caller;
+      else if (scheme.toLowerCase() === 'bearer' && JWT.test(credential)) {
+        isKey = false;
+        await super.canActivate(context);
+      } else throw unauthenticated('The API key is unknown, expired or revoked.');
+    } catch (error) {
+      if (error instanceof ApiError && error.getStatus() === 401) this.limits.refused(request.ip);
+      throw error;
+    }
+    this.limits.accept(credential);
+    void http
+      .getResponse<FastifyReply>()
+      .headers(this.limits.count(rateNameOf(request.user, isKey ? credential : undefined)));
 
     if (!request.user.has(rule)) throw insufficientScope(rule);
     return true;

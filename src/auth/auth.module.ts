@@ -7,10 +7,11 @@ import { TokensModule } from '../tokens/tokens.module.js';
 import { AccessGuard } from './access.guard.js';
 import { IssuerKeys } from './issuer-keys.js';
 import { JwtStrategy } from './jwt.strategy.js';
+import { RateLimits } from './rate-limits.js';
 
 /** The global guard and its passport strategy. Imported by the application alone. */
 @Module({
   imports: [PassportModule, ClientsModule, DevelopersModule, TokensModule],
-  providers: [IssuerKeys, JwtStrategy, { provide: APP_GUARD, useClass: AccessGuard }],
+  providers: [RateLimits, IssuerKeys, JwtStrategy, { provide: APP_GUARD, useClass: AccessGuard }],
 })
 export class AuthModule {}

@@ -1,11 +1,14 @@
-import { Controller, Delete, Get, Put, Query } from '@nestjs/common';
+import { Controller, Delete, Get, Header, Put, Query, Req } from '@nestjs/common';
 import { ApiExtraModels, ApiTags } from '@nestjs/swagger';
+import type { Readable } from 'node:stream';
+import { type AdmittedRequest, TakesOwnTurns } from '../access/admission.interceptor.js';
 import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
 import { Endpoint, IdParam, NumberParam } from '../access/endpoint.decorator.js';
 import { PageQuery } from '../api/page.dto.js';
 import { INVALID_ID } from '../api/params.js';
 import { invalidRequest, notFound } from '../http/api-error.js';
+import { JSON_TYPE } from '../http/json-body.js';
 import { Item } from '../records/item.dto.js';
 import { NO_RECORD } from '../records/record-errors.js';
 import { CollectionPageBody, CollectionsBody, CollectionsQuery } from './collection.dto.js';
@@ -35,15 +38,18 @@ export class CollectionsController {
     returns: [200, 'A page of the collection.', CollectionPageBody],
     errors: [notFound('There is no collection 2.'), invalidRequest('limit must be at most 100')],
   })
+  @TakesOwnTurns()
+  @Header('Content-Type', JSON_TYPE)
   get(
     @CurrentCaller() caller: Caller,
     @NumberParam('collection_id', 'Id of the collection.', 1) id: string,
     @Query() query: PageQuery,
-  ): Promise<CollectionPageBody> {
+    @Req() { answer }: AdmittedRequest,
+  ): Promise<string | Readable> {
     // A number of ten digits may exceed the integer of PostgreSQL.
     if (!/^[1-9]\d{0,9}$/.test(id) || Number(id) > 2 ** 31 - 1)
       throw notFound(`There is no collection ${id}.`);
-    return this.collections.get(caller, Number(id), query);
+    return this.collections.get(caller, Number(id), query, answer);
   }
 
   @Put('sync/records/:id/pin')
@@ -55,6 +61,7 @@ export class CollectionsController {
     returns: [204, 'The record is pinned.'],
     errors: [INVALID_ID, NO_RECORD],
   })
+  @TakesOwnTurns()
   pin(@CurrentCaller() caller: Caller, @IdParam('Id of the record.') id: string): Promise<void> {
     return this.collections.pin(caller, id);
   }
@@ -66,6 +73,7 @@ export class CollectionsController {
     returns: [204, 'The record is not pinned.'],
     errors: [INVALID_ID, NO_RECORD],
   })
+  @TakesOwnTurns()
   unpin(@CurrentCaller() caller: Caller, @IdParam('Id of the record.') id: string): Promise<void> {
     return this.collections.unpin(caller, id);
   }

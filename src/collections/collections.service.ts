@@ -1,20 +1,24 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, type EntityManager } from 'typeorm';
+import type { Readable } from 'node:stream';
+import { DataSource, type EntityManager, In } from 'typeorm';
 import { config } from '../config.js';
 import type { Caller } from '../access/caller.js';
+import { turns } from '../access/turns.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { forbidden, notFound } from '../http/api-error.js';
+import type { Reservation } from '../http/fair-limit.js';
 import type { PageQuery } from '../api/page.dto.js';
 import { FeedClock } from '../feed-clock/feed-clock.js';
 import { JobsService } from '../jobs/jobs.service.js';
 import { itemBodyOf } from '../records/item.dto.js';
+import { type PageEntry, pageText } from '../records/large-page.js';
 import { SyncRecord } from '../records/record.entity.js';
 import { RecordsService } from '../records/records.service.js';
 import { assetOf, itemTypeOf } from '../records/resource-type.js';
 import { Share } from '../records/share.entity.js';
 import { pinnedCollectionOf } from '../sync-feed/pinned-collection.js';
-import type { CollectionPageBody, CollectionsBody, CollectionsQuery } from './collection.dto.js';
+import type { CollectionsBody, CollectionsQuery } from './collection.dto.js';
 import { FOLLOWERS, type FollowersJob } from './followers.service.js';
 import { Pin } from './pin.entity.js';
 
@@ -82,14 +86,44 @@ export class CollectionsService {
    * A page of a collection, in the order of pinning. An item whose share has ended is not in it, even if its
    * `removed` event is still pending.
    *
+   * @param memory of the answer
+   * @returns the JSON text of a `CollectionPageBody`; a stream if it is large
    * @throws ApiError 403, 404
    */
-  async get(caller: Caller, id: number, { limit, page }: PageQuery): Promise<CollectionPageBody> {
+  async get(
+    caller: Caller,
+    id: number,
+    { limit, page }: PageQuery,
+    memory: Reservation,
+  ): Promise<string | Readable> {
     if (id !== caller.developer?.userId) {
       if (!(await this.developers.exists(id))) throw notFound(`There is no collection ${id}.`);
       if (!caller.isAdmin) throw forbidden(`You have no access to collection ${id}.`);
     }
-    const [records, total] = await this.dataSource
+    const own = caller.developer?.userId;
+    const query = this.itemsOf(id);
+    const [total, entries] = await turns.run(own, async () => [
+      await query.getCount(),
+      await query
+        .select('record.id', 'id')
+        .addSelect('record.bytes', 'bytes')
+        .orderBy('pin.pinnedAt')
+        .limit(limit)
+        .offset((page - 1) * limit)
+        .getRawMany<PageEntry>(),
+    ]);
+    const body = { collection: pinnedCollectionOf(id, config.PUBLIC_URL), total, page, limit };
+    return pageText(
+      { start: `${JSON.stringify(body).slice(0, -1)},"items":[`, end: ']}' },
+      entries,
+      (ids) => turns.run(own, () => this.readItems(ids)),
+      memory,
+    );
+  }
+
+  /** Items of a collection that its developer may read. */
+  private itemsOf(id: number) {
+    return this.dataSource
       .createQueryBuilder(SyncRecord, 'record')
       .innerJoin(Pin, 'pin', 'pin.itemUserId = record.userId AND pin.itemId = record.itemId')
       .where('pin.userId = :id')
@@ -103,13 +137,13 @@ export class CollectionsService {
           );
         return `(record.userId = :id OR EXISTS ${share.getQuery()})`;
       })
-      .setParameters({ id })
-      .orderBy('pin.pinnedAt')
-      .limit(limit)
-      .offset((page - 1) * limit)
-      .getManyAndCount();
-    const collection = pinnedCollectionOf(id, config.PUBLIC_URL);
-    return { collection, total, page, limit, items: records.map(itemBodyOf) };
+      .setParameters({ id });
+  }
+
+  private async readItems(ids: string[]): Promise<string[]> {
+    const records = await this.dataSource.getRepository(SyncRecord).findBy({ id: In(ids) });
+    const items = new Map(records.map((record) => [record.id, JSON.stringify(itemBodyOf(record))]));
+    return ids.flatMap((id) => items.get(id) ?? []);
   }
 
   private async findReadable(manager: EntityManager, userId: number, id: string): Promise<SyncRecord> {

@@ -3,6 +3,7 @@ import { bigint } from '../database/bigint.js';
 
 /** An item in a developer's `pinned` collection. The writes hold the lock of that developer's feed. */
 @Entity('pins')
+@Index('pins_in_order', ['userId', 'pinnedAt'])
 @Index('pins_of_item', ['itemUserId', 'itemId', 'userId'])
 export class Pin {
   /** The developer who pinned. */

@@ -1,4 +1,4 @@
-import { Client, type ClientBase, type Pool, type PoolClient, type QueryResult } from 'pg';
+import { Client, type ClientBase, Pool, type PoolClient, type QueryResult } from 'pg';
 import { DataSource, type DataSourceOptions, type EntityManager } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { EmbeddedPostgres } from './embedded/embedded-postgres.js';
@@ -13,6 +13,7 @@ const STARTUP_LOCK = 7_432_633_765;
  */
 export class TidemarkDataSource extends DataSource {
   private embedded?: EmbeddedPostgres;
+  private probe?: Pool;
 
   /** Runs on each new connection of the pool before its first use. If it fails, so does the connection. */
   checkConnection: (client: ClientBase) => Promise<void> = () => Promise.resolve();
@@ -44,6 +45,7 @@ export class TidemarkDataSource extends DataSource {
 
   override async destroy(): Promise<void> {
     await super.destroy();
+    await this.probe?.end();
     await this.replicas.end();
     await this.embedded?.stop();
   }
@@ -105,6 +107,27 @@ export class TidemarkDataSource extends DataSource {
     } finally {
       await runner.release();
     }
+  }
+
+  /**
+   * Readiness: whether a statement gets through, on a connection of its own. The pool may be busy: then requests
+   * are slow, but this server is not to be taken out of service for it.
+   *
+   * @throws Error after 5 s
+   */
+  async ping(): Promise<void> {
+    // The embedded database is one session.
+    if (this.embedded) await this.execute('SELECT 1', []);
+    else await (this.probe ??= this.createProbe()).query('SELECT 1');
+  }
+
+  private createProbe(): Pool {
+    const timeout = 5_000;
+    const options = { max: 1, connectionTimeoutMillis: timeout, query_timeout: timeout };
+    const probe = new Pool({ ...this.pool.options, ...options });
+    // A lost idle connection is replaced by the pool.
+    probe.on('error', () => {});
+    return probe;
   }
 
   /** The pool of the driver. */

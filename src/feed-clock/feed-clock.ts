@@ -6,6 +6,7 @@ import type { DeveloperIdentity } from '../access/caller.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { Histories } from '../histories/histories.js';
 import { type ApiError, serviceUnavailable } from '../http/api-error.js';
+import { FairLimit } from '../http/fair-limit.js';
 
 /*
  * The one idea: each feed has a clock, and the clock makes a plain datetime an exact cursor.
@@ -82,6 +83,18 @@ export const READ_CLOCKS = `${FEEDS} WHERE user_id = ANY ($1)`;
 /** The lock of a feed. */
 @Injectable()
 export class FeedClock {
+  /**
+   * Two transactions of a feed: one has the lock, the next one is at the database already when that commits. All
+   * others wait here, outside of the pool, so that a feed that is locked for long holds up itself alone.
+   */
+  private readonly writers = new FairLimit({
+    total: Infinity,
+    share: 2,
+    // ms: as long as `lock_timeout`.
+    maxWait: 15_000,
+    problem: 'Too many writes are waiting for this library.',
+  });
+
   constructor(
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
     private readonly histories: Histories,
@@ -106,10 +119,12 @@ export class FeedClock {
     const lock = `
       SELECT FROM feeds WHERE user_id = ${Number(userId)} AND developer_id = ${escapeLiteral(developerId)}
       FOR NO KEY UPDATE`;
-    return this.dataSource.transactionWithFirstStatement(lock, (manager, isLocked) => {
-      if (!isLocked) throw this.staleIdentity();
-      return work(manager);
-    });
+    return this.writers.run(userId, () =>
+      this.dataSource.transactionWithFirstStatement(lock, (manager, isLocked) => {
+        if (!isLocked) throw this.staleIdentity();
+        return work(manager);
+      }),
+    );
   }
 
   /** Drops what this process remembers. @returns the error for the request */

@@ -1,7 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
+import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { Public } from '../access/access.decorator.js';
 import { ApiErrors } from '../api/errors.decorator.js';
 import { OneOf } from '../api/fields.js';
@@ -18,7 +18,7 @@ export class HealthBody {
 @Public()
 @Controller('health')
 export class HealthController {
-  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+  constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
 
   @Get('live')
   @ApiOperation({ summary: 'Liveness probe', description: '200 while the process runs.' })
@@ -32,7 +32,7 @@ export class HealthController {
   @ApiOkResponse({ type: HealthBody, description: 'The server can answer requests.' })
   @ApiErrors()
   async ready(): Promise<HealthBody> {
-    await this.dataSource.query('SELECT 1');
+    await this.dataSource.ping();
     return { status: 'ok' };
   }
 }

@@ -25,7 +25,7 @@ const FRAMEWORK_ERRORS: Record<number, [ErrorCode, string]> = {
 const DATABASE_UNAVAILABLE =
   /^(08...|3D000|53...|57P0.|57014|55P03|25006|25P03|23503|40001|40P01|E(CONNREFUSED|CONNRESET|NOENT|PIPE|TIMEDOUT|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH))$/;
 const CONNECTION_LOST =
-  /^(timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Client was closed|Query runner already released|Database connection provided by a query runner was already released|Cannot use a pool after calling end)/;
+  /^(timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Client was closed|Query runner already released|Database connection provided by a query runner was already released|Cannot use a pool after calling end|Query read timeout)/;
 
 function isDatabaseUnavailable(exception: unknown): boolean {
   const cause = exception instanceof QueryFailedError ? exception.driverError : exception;

@@ -154,6 +154,14 @@ const UP = [
   )`,
   `CREATE INDEX login_attempts_expires_at ON login_attempts (expires_at)`,
 
+  // Unlogged: a crash may forget the requests of a minute.
+  `CREATE UNLOGGED TABLE rate_counts (
+    window_start timestamptz(3) NOT NULL,
+    key bytea NOT NULL,
+    requests bigint NOT NULL,
+    CONSTRAINT rate_counts_pkey PRIMARY KEY (window_start, key)
+  )`,
+
   `CREATE SEQUENCE item_ids`,
   `CREATE TABLE records (
     user_id integer NOT NULL,
@@ -168,12 +176,26 @@ const UP = [
     last_synced_at timestamptz(3),
     created_at timestamptz(3) NOT NULL,
     updated_at timestamptz(3) NOT NULL,
-    CONSTRAINT records_pkey PRIMARY KEY (user_id, item_id),
+    bytes integer NOT NULL,
+    CONSTRAINT records_pkey PRIMARY KEY (user_id, item_id) INCLUDE (status),
     CONSTRAINT records_key UNIQUE (user_id, resource_type, resource_key),
     CONSTRAINT records_owner FOREIGN KEY (user_id) REFERENCES developers (user_id)
   )`,
   `CREATE INDEX records_id ON records (id)`,
   `CREATE INDEX records_item_id ON records (item_id)`,
+  // Deep and filtered pages of lists, from an index alone. Nearly all records are ACTIVE.
+  `CREATE INDEX records_of_type ON records (user_id, resource_type, item_id) INCLUDE (status)`,
+  `CREATE INDEX records_of_status ON records (user_id, status, item_id) WHERE status <> 'ACTIVE'`,
+  // Every write updates one of them. HOT: as for feeds.
+  `CREATE TABLE library_sizes (
+    user_id integer NOT NULL,
+    resource_type varchar(64) NOT NULL,
+    status varchar(32) NOT NULL,
+    records bigint NOT NULL,
+    bytes bigint NOT NULL,
+    CONSTRAINT library_sizes_pkey PRIMARY KEY (user_id, resource_type, status),
+    CONSTRAINT library_sizes_owner FOREIGN KEY (user_id) REFERENCES developers (user_id)
+  ) WITH (fillfactor = 50)`,
   `CREATE TABLE shares (
     user_id integer NOT NULL,
     item_id bigint NOT NULL,
@@ -193,6 +215,7 @@ const UP = [
     seen timestamptz(3) NOT NULL,
     CONSTRAINT pins_pkey PRIMARY KEY (user_id, item_id)
   )`,
+  `CREATE INDEX pins_in_order ON pins (user_id, pinned_at)`,
   `CREATE INDEX pins_of_item ON pins (item_user_id, item_id, user_id)`,
   // No foreign keys: an event outlives its item, and the tick that dates it has just updated its feed.
   // Autovacuum after 2 % of the table, not 20 %: an index alone answers a page only where VACUUM has been.
@@ -298,7 +321,18 @@ const UP = [
 const TABLES = [
   ...['histories', 'developers', 'feeds', 'clock_heartbeats'],
   ...['api_clients', 'api_keys', 'grants', 'server_keys', 'revoked_tokens'],
-  ...['oauth_states', 'passwords', 'invites', 'login_attempts', 'records', 'shares', 'pins', 'change_events'],
+  ...[
+    'oauth_states',
+    'passwords',
+    'invites',
+    'login_attempts',
+    'records',
+    'library_sizes',
+    'shares',
+    'pins',
+    'change_events',
+  ],
+  'rate_counts',
   ...['webhook_endpoints', 'webhook_positions', 'webhook_wake_ups', 'webhook_deliveries', 'webhook_attempts'],
 ];
 

@@ -1,5 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiExtraModels, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import { AnswersRecord, TakesOwnTurns } from '../access/admission.interceptor.js';
 import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
 import { Endpoint, NumberParam, PathParam } from '../access/endpoint.decorator.js';
@@ -23,6 +24,8 @@ export class ItemsController {
     answer: { schema: { type: 'object', additionalProperties: { $ref: getSchemaPath(Item) } } },
     errors: [notFound('There is no item routes/217.')],
   })
+  @TakesOwnTurns()
+  @AnswersRecord()
   async get(
     @CurrentCaller() caller: Caller,
     @PathParam('assets', { description: 'Plural of the item type.', example: 'routes' }) assets: string,

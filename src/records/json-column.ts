@@ -8,6 +8,11 @@ import type { JsonObject } from '../api/rules.js';
 export class JsonColumn {
   constructor(readonly value: JsonObject) {}
 
+  /** Bytes of the text that is stored: compact JSON. */
+  get bytes(): number {
+    return Buffer.byteLength(JSON.stringify(this.value));
+  }
+
   /** The order of members does not matter. */
   equals(other: JsonColumn): boolean {
     return isDeepStrictEqual(this.value, other.value);

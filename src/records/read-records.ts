@@ -1,4 +1,7 @@
+import { escapeLiteral } from 'pg';
 import { iso } from '../database/iso.js';
+import { BATCH_BYTES, type PageEntry } from './large-page.js';
+import type { Status } from './record.entity.js';
 
 /**
  * SQL: a record as JSON text, in the order of `RecordBody`. PostgreSQL writes it, with `data` and `metadata`
@@ -18,40 +21,83 @@ const RECORD_JSON = `
     r.metadata
   ) body))::text`;
 
+/** Bytes of `data` and `metadata` up to which a record is read together with others. */
+const SMALL_RECORD = 64 * 1_024;
+
 export interface StoredRecord {
   id: string;
   userId: number;
   itemId: number;
   updatedAt: Date;
-  /** JSON text. */
-  body: string;
+  /** Of `data` and `metadata`. */
+  bytes: number;
+  /** JSON text; null: the record is large (READ_LARGE_RECORDS). */
+  body: string | null;
 }
 
-/** SQL: records by id. $1 ids */
-export const READ_RECORDS = `
-  SELECT r.id, r.user_id AS "userId", r.item_id::float8 AS "itemId", r.updated_at AS "updatedAt",
-    ${RECORD_JSON} AS body
+const readRecords = (body: string) => `
+  SELECT r.id, r.user_id AS "userId", r.item_id::float8 AS "itemId", r.updated_at AS "updatedAt", r.bytes,
+    ${body} AS body
   FROM records r
   WHERE r.id = ANY ($1)`;
+
+/** SQL: records by id, the bodies of small ones alone. $1 ids */
+export const READ_RECORDS = readRecords(`CASE WHEN r.bytes <= ${SMALL_RECORD} THEN ${RECORD_JSON} END`);
+
+/** SQL: records by id, whatever their size. $1 ids */
+export const READ_LARGE_RECORDS = readRecords(RECORD_JSON);
 
 export interface StoredPage {
   /** Number of records on all pages. */
   total: number;
-  /** JSON texts, separated by commas; null: none. */
+  /** JSON texts, separated by commas; null: none, or too many bytes. */
   records: string | null;
+  /** The records of a page of too many bytes; null: it is none. */
+  entries: PageEntry[] | null;
+}
+
+/** Filters of a list; undefined: none. */
+export interface PageFilter {
+  userId?: number;
+  resourceType?: string;
+  status?: Status;
 }
 
 /**
- * SQL: one page of records, in order of creation. $1 limit, $2 offset, from $3 the values of the filters
+ * SQL and parameters: one page of records, in order of creation.
  *
- * @param filters columns
+ * The rows of the page are found in an index alone, however far it is. `total` is kept (library-size.ts). The
+ * status is a literal: an index has only the rows of the other statuses.
  */
-export function readPage(filters: readonly string[]): string {
-  const conditions = filters.map((column, i) => `${column} = $${i + 3}`);
+export function readPage(
+  { userId, resourceType, status }: PageFilter,
+  limit: number,
+  offset: number,
+): [sql: string, parameters: unknown[]] {
+  const parameters: unknown[] = [limit, offset, BATCH_BYTES];
+  const conditions: string[] = [];
+  if (userId !== undefined) conditions.push(`user_id = $${parameters.push(userId)}`);
+  if (resourceType !== undefined) conditions.push(`resource_type = $${parameters.push(resourceType)}`);
+  if (status !== undefined) conditions.push(`status = ${escapeLiteral(status)}`);
   const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
-  return `
+  // OFFSET 0: for each row of the page one look-up, whatever the planner expects of the page.
+  const rows = (columns: string) => `
+    page CROSS JOIN LATERAL (
+      SELECT ${columns} FROM records WHERE user_id = page.user_id AND item_id = page.item_id OFFSET 0
+    ) r`;
+  const sql = `
+    WITH page AS MATERIALIZED (
+      SELECT user_id, item_id FROM records ${where} ORDER BY item_id LIMIT $1 OFFSET $2
+    )
     SELECT
-      (SELECT count(*) FROM records ${where})::int AS total,
-      string_agg(${RECORD_JSON}, ',' ORDER BY r.item_id) AS records
-    FROM (SELECT * FROM records ${where} ORDER BY item_id LIMIT $1 OFFSET $2) r`;
+      (SELECT coalesce(sum(records), 0)::float8 FROM library_sizes ${where}) AS total,
+      CASE WHEN size.bytes <= $3
+        THEN (SELECT string_agg(${RECORD_JSON}, ',' ORDER BY r.item_id) FROM ${rows('*')})
+      END AS records,
+      CASE WHEN size.bytes > $3 THEN (
+        SELECT json_agg(json_build_object('id', r.id, 'bytes', r.bytes) ORDER BY r.item_id)
+        FROM ${rows('id, item_id, bytes')}
+      ) END AS entries
+    FROM (SELECT coalesce(sum(r.bytes), 0) AS bytes FROM ${rows('bytes')}) size`;
+  return [sql, parameters];
 }

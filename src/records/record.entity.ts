@@ -17,6 +17,8 @@ export const etagOf = (updatedAt: Date) => `"${updatedAt.getTime().toString(36)}
  * `insert`, `save` and `remove` on whole entities: only these calls give a TypeORM subscriber every field.
  */
 @Entity('records')
+@Index('records_of_type', { synchronize: false })
+@Index('records_of_status', ['userId', 'status', 'itemId'], { where: `status <> 'ACTIVE'` })
 @Unique(RECORD_KEY, ['userId', 'resourceType', 'resourceKey'])
 export class SyncRecord {
   /** The owner. First in every key, so that sharding keeps a library on one node. */
@@ -50,6 +52,10 @@ export class SyncRecord {
   @Column('json', { transformer: JsonColumn.transformer })
   metadata: JsonColumn;
 
+  /** Of `data` and `metadata` as JSON text: `library_sizes` adds them up, and answers reserve memory for them. */
+  @Column('integer')
+  bytes: number;
+
   @Column('varchar', { length: 32 })
   status: Status;
 
@@ -74,6 +80,11 @@ export class SyncRecord {
 
   get etag(): string {
     return etagOf(this.updatedAt);
+  }
+
+  /** Sets `bytes`. */
+  weigh(): void {
+    this.bytes = this.data.bytes + this.metadata.bytes;
   }
 
   /** Sets the times of a write. @param tick of the write in its owner's feed */

@@ -1,6 +1,8 @@
 import { Body, Controller, Delete, Get, Header, Headers, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
+import type { Readable } from 'node:stream';
+import { type AdmittedRequest, AnswersRecord, TakesOwnTurns } from '../access/admission.interceptor.js';
 import { CurrentCaller } from '../access/access.decorator.js';
 import { Caller } from '../access/caller.js';
 import { Endpoint, IdParam } from '../access/endpoint.decorator.js';
@@ -11,6 +13,7 @@ import { config } from '../config.js';
 import { ApiError, invalidRequest } from '../http/api-error.js';
 import { isNotModified } from '../http/etag.js';
 import { JSON_TYPE } from '../http/json-body.js';
+import { QUOTA_EXCEEDED } from './library-size.js';
 import { NO_RECORD, RECORD_EXISTS } from './record-errors.js';
 import { CREATE_EXAMPLES, UPDATE_EXAMPLES } from './record-examples.js';
 import { CreateRecordDto, RecordBody, RecordPageBody, RecordsQuery, UpdateRecordDto } from './record.dto.js';
@@ -42,9 +45,14 @@ export class RecordsController {
     returns: [200, 'A page of records.', RecordPageBody],
     errors: [invalidRequest('limit must be at most 100')],
   })
+  @TakesOwnTurns()
   @Header('Content-Type', JSON_TYPE)
-  list(@CurrentCaller() caller: Caller, @Query() query: RecordsQuery): Promise<string> {
-    return this.records.list(caller, query);
+  list(
+    @CurrentCaller() caller: Caller,
+    @Query() query: RecordsQuery,
+    @Req() { answer }: AdmittedRequest,
+  ): Promise<string | Readable> {
+    return this.records.list(caller, query, answer);
   }
 
   @Get(':id')
@@ -55,14 +63,15 @@ export class RecordsController {
     answer: { headers: documentHeaders(ETAG) },
     errors: [INVALID_ID, NO_RECORD],
   })
+  @TakesOwnTurns()
   @ApiIfNoneMatch(ETAG.ETag)
   async get(
     @CurrentCaller() caller: Caller,
     @IdParam('Id of the record.') id: string,
-    @Req() request: FastifyRequest,
+    @Req() request: AdmittedRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string | undefined> {
-    const { etag, body } = await this.records.get(caller, id);
+    const { etag, body } = await this.records.get(caller, id, request.answer);
     void reply.header('ETag', etag);
     if (isNotModified(request, etag)) {
       void reply.status(304);
@@ -81,9 +90,11 @@ export class RecordsController {
     errors: [
       invalidRequest('resourceKey is required; property color should not exist'),
       INVALID_JSON,
+      QUOTA_EXCEEDED,
       RECORD_EXISTS,
     ],
   })
+  @TakesOwnTurns()
   @ApiBody({ type: CreateRecordDto, examples: CREATE_EXAMPLES })
   async create(
     @CurrentCaller() caller: Caller,
@@ -103,8 +114,16 @@ export class RecordsController {
       'request that changes nothing leaves `updatedAt` and the feed unchanged.',
     returns: [200, 'The complete, updated record.', RecordBody],
     answer: { headers: documentHeaders(ETAG) },
-    errors: [invalidRequest('property developerId should not exist'), INVALID_JSON, NO_RECORD, STALE],
+    errors: [
+      invalidRequest('property developerId should not exist'),
+      INVALID_JSON,
+      QUOTA_EXCEEDED,
+      NO_RECORD,
+      STALE,
+    ],
   })
+  @TakesOwnTurns()
+  @AnswersRecord()
   @ApiIfMatch()
   @ApiBody({ type: UpdateRecordDto, examples: UPDATE_EXAMPLES })
   async update(
@@ -124,6 +143,7 @@ export class RecordsController {
     returns: [204, 'The record is deleted.'],
     errors: [INVALID_ID, NO_RECORD, STALE],
   })
+  @TakesOwnTurns()
   @ApiIfMatch()
   remove(
     @CurrentCaller() caller: Caller,

@@ -2,17 +2,29 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, type QueryDeepPartialEntity, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import type { Readable } from 'node:stream';
 import type { Caller } from '../access/caller.js';
+import { turns } from '../access/turns.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { forbidden, notFound } from '../http/api-error.js';
 import { assertIfMatch } from '../http/etag.js';
+import type { Reservation } from '../http/fair-limit.js';
 import { FeedClock } from '../feed-clock/feed-clock.js';
 import { coalesce } from '../database/coalesce.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { violates } from '../database/violates.js';
 import { JsonColumn } from './json-column.js';
 import { noRecord, RECORD_EXISTS } from './record-errors.js';
-import { READ_RECORDS, readPage, type StoredPage, type StoredRecord } from './read-records.js';
+import { type PageEntry, pageText } from './large-page.js';
+import { assertQuota } from './library-size.js';
+import {
+  type PageFilter,
+  READ_LARGE_RECORDS,
+  READ_RECORDS,
+  readPage,
+  type StoredPage,
+  type StoredRecord,
+} from './read-records.js';
 import type { CreateRecordDto, RecordsQuery, UpdateRecordDto } from './record.dto.js';
 import { etagOf, RECORD_KEY, SyncRecord } from './record.entity.js';
 import { updateWhole } from './update-whole.js';
@@ -36,42 +48,71 @@ export class RecordsService {
     private readonly feedClock: FeedClock,
   ) {}
 
-  /** @returns the JSON text of a `RecordPageBody` */
-  async list(caller: Caller, query: RecordsQuery): Promise<string> {
+  /** @param memory of the answer @returns the JSON text of a `RecordPageBody`; a stream if it is large */
+  async list(caller: Caller, query: RecordsQuery, memory: Reservation): Promise<string | Readable> {
     const { developerId, resourceType, status, limit, page } = query;
     if (developerId !== undefined) caller.assertActsFor(developerId);
     let owner = caller.isAdmin ? undefined : caller.developer;
     if (caller.isAdmin && developerId !== undefined) {
       owner = await this.developers.find(developerId);
-      if (!owner) return pageOf(query, { total: 0, records: null });
+      if (!owner) return pageOf(query, 0, '');
     }
-    const filters = Object.entries({ user_id: owner?.userId, resource_type: resourceType, status }).filter(
-      ([, value]) => value !== undefined,
+    const filter: PageFilter = { userId: owner?.userId, resourceType, status };
+    const [sql, parameters] = readPage(filter, limit, (page - 1) * limit);
+    const [found] = await turns.run(caller.developer?.userId, () =>
+      this.dataSource.execute<StoredPage>(sql, parameters),
     );
-    const [stored] = await this.dataSource.execute<StoredPage>(readPage(filters.map(([column]) => column)), [
-      limit,
-      (page - 1) * limit,
-      ...filters.map(([, value]) => value),
-    ]);
-    return pageOf(query, stored);
+    const { total, records, entries } = found;
+    if (entries) return this.largePage(caller, query, total, entries, memory);
+    const text = pageOf(query, total, records ?? '');
+    await memory.resize(Buffer.byteLength(text));
+    return text;
+  }
+
+  private largePage(
+    caller: Caller,
+    query: RecordsQuery,
+    total: number,
+    entries: PageEntry[],
+    memory: Reservation,
+  ): Promise<string | Readable> {
+    const [start, end] = pageOf(query, total, '\0').split('\0');
+    const read = async (ids: string[]) => {
+      const rows = await this.dataSource.execute<StoredRecord>(READ_LARGE_RECORDS, [ids]);
+      const texts = new Map(rows.map(({ id, body }) => [id, body!]));
+      return ids.flatMap((id) => texts.get(id) ?? []);
+    };
+    return pageText(
+      { start, end },
+      entries,
+      (ids) => turns.run(caller.developer?.userId, () => read(ids)),
+      memory,
+    );
   }
 
   /**
+   * @param memory of the answer
    * @returns the JSON text of a `RecordBody`, and its ETag
    * @throws ApiError 403 for another developer's record that is not shared, 404
    */
-  async get(caller: Caller, id: string): Promise<{ etag: string; body: string }> {
-    const { updatedAt, body } = await this.assertReadableBy(
-      caller,
-      await this.stored.load(id),
-      `record ${id}`,
+  async get(caller: Caller, id: string, memory: Reservation): Promise<{ etag: string; body: string }> {
+    const stored = await this.assertReadableBy(caller, await this.stored.load(id), `record ${id}`);
+    const { updatedAt, body } = stored.body === null ? await this.getLarge(caller, stored, memory) : stored;
+    return { etag: etagOf(updatedAt), body: body! };
+  }
+
+  private async getLarge(caller: Caller, { id, bytes }: StoredRecord, memory: Reservation) {
+    await memory.resize(3 * bytes);
+    const [record] = await turns.run(caller.developer?.userId, () =>
+      this.dataSource.execute<StoredRecord | undefined>(READ_LARGE_RECORDS, [[id]]),
     );
-    return { etag: etagOf(updatedAt), body };
+    return record ?? Promise.reject(noRecord(id));
   }
 
   /** The record of an item page. @throws ApiError 403, 404 */
   async getItem(caller: Caller, itemId: number): Promise<SyncRecord> {
-    return this.assertReadableBy(caller, await this.records.findOneBy({ itemId }), `item ${itemId}`);
+    const record = await turns.run(caller.developer?.userId, () => this.records.findOneBy({ itemId }));
+    return this.assertReadableBy(caller, record, `item ${itemId}`);
   }
 
   /** A record of the caller's library; for admins, of any library. @throws ApiError 403, 404 */
@@ -96,9 +137,13 @@ export class RecordsService {
       lastSyncedAt: null,
     } satisfies Partial<SyncRecord>);
     try {
-      await this.feedClock.withFeedLock(owner, (manager) =>
-        manager.insert(SyncRecord, record as QueryDeepPartialEntity<SyncRecord>),
-      );
+      await this.feedClock.withFeedLock(owner, async (manager) => {
+        await assertQuota(manager, owner.userId, () => ({
+          records: 1,
+          bytes: record.data.bytes + record.metadata.bytes,
+        }));
+        await manager.insert(SyncRecord, record as QueryDeepPartialEntity<SyncRecord>);
+      });
     } catch (error) {
       throw violates(error, RECORD_KEY) ? RECORD_EXISTS : error;
     }
@@ -118,6 +163,11 @@ export class RecordsService {
         changes.metadata.equals(record.metadata)
       )
         return record;
+      const sizeOf = (of: typeof changes) => of.data.bytes + of.metadata.bytes;
+      await assertQuota(manager, record.userId, () => ({
+        records: 0,
+        bytes: sizeOf(changes) - sizeOf(record),
+      }));
       return updateWhole(manager, Object.assign(record, changes));
     });
   }
@@ -192,7 +242,9 @@ export class RecordsService {
     name: string,
   ): Promise<T> {
     if (caller.isAdmin && record) return record;
-    return this.assertReadable(this.dataSource.manager, caller.developer?.userId, record, name);
+    const userId = caller.developer?.userId;
+    if (record?.userId === userId && record) return record;
+    return turns.run(userId, () => this.assertReadable(this.dataSource.manager, userId, record, name));
   }
 
   private assertOwn(caller: Caller, record: SyncRecord | null, name: string): SyncRecord {
@@ -202,6 +254,7 @@ export class RecordsService {
   }
 }
 
-function pageOf({ page, limit }: RecordsQuery, { total, records }: StoredPage): string {
-  return `{"total":${total},"page":${page},"limit":${limit},"data":[${records ?? ''}]}`;
+/** @param records JSON texts, separated by commas */
+function pageOf({ page, limit }: RecordsQuery, total: number, records: string): string {
+  return `{"total":${total},"page":${page},"limit":${limit},"data":[${records}]}`;
 }

@@ -1,5 +1,6 @@
 import { Controller, Delete, Get, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { TakesOwnTurns } from '../access/admission.interceptor.js';
 import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
 import { Endpoint, IdParam, TextParam } from '../access/endpoint.decorator.js';
@@ -41,6 +42,7 @@ export class SharesController {
     returns: [204, 'The record is shared.'],
     errors: [INVALID_ID, NO_RECORD, NO_DEVELOPER],
   })
+  @TakesOwnTurns()
   grant(
     @CurrentCaller() caller: Caller,
     @IdParam('Id of the record.') id: string,
@@ -58,6 +60,7 @@ export class SharesController {
     returns: [204, 'The record is not shared.'],
     errors: [INVALID_ID, NO_RECORD, NO_DEVELOPER],
   })
+  @TakesOwnTurns()
   revoke(
     @CurrentCaller() caller: Caller,
     @IdParam('Id of the record.') id: string,

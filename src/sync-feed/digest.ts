@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
+import { ALL_TURNS, turns } from '../access/turns.js';
 import { Field, Integer } from '../api/fields.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { feedOf } from '../feed-clock/feed-clock.js';
@@ -84,12 +85,14 @@ export class DigestReader {
 
   /** @param cursor of the answer, at most the clock of the feed */
   async read({ developer: { userId }, assets }: SyncRequest, cursor: Date): Promise<DigestBody> {
-    const [row] = await this.dataSource.readFromReplica<DigestRow>(
-      READ_DIGEST,
-      [userId, cursor, assets],
-      // A replica whose clock is at the cursor has every change up to it.
-      ([found]) => found !== undefined && found.clock >= cursor && this.histories.isPresent(found.history),
-    );
+    const read = () =>
+      this.dataSource.readFromReplica<DigestRow>(
+        READ_DIGEST,
+        [userId, cursor, assets],
+        // A replica whose clock is at the cursor has every change up to it.
+        ([found]) => found !== undefined && found.clock >= cursor && this.histories.isPresent(found.history),
+      );
+    const [row] = await turns.run(userId, read, ALL_TURNS);
     if (!row) throw new Error(`developer ${userId} has no feed`);
     return { items: row.items, xor: BigInt(`0b${row.xor}`).toString(16).padStart(32, '0') };
   }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DeveloperIdentity } from '../access/caller.js';
+import { turns } from '../access/turns.js';
 import { config } from '../config.js';
 import { coalesce } from '../database/coalesce.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
@@ -74,19 +75,21 @@ export class FeedReader {
     room: number,
   ): Promise<Chunk> {
     if (after >= until.getTime()) return NO_CHANGES;
-    const [chunk] = await this.dataSource.readFromReplica<(Chunk & FeedState) | undefined>(
-      isCompact ? READ_LATEST_CHANGES : READ_CHANGES,
-      [
-        developer.userId,
-        dateOf(after),
-        assets,
-        Math.min(CHUNK_SIZE, room),
-        until,
-        PUBLIC_URL_JSON,
-        ...(isCompact ? [dateOf(isInitial ? 0 : since)] : []),
-      ],
-      // A replica that has the clock has every change up to it.
-      ([found]) => found !== undefined && found.clock >= until && this.histories.isPresent(found.history),
+    const [chunk] = await turns.run(developer.userId, () =>
+      this.dataSource.readFromReplica<(Chunk & FeedState) | undefined>(
+        isCompact ? READ_LATEST_CHANGES : READ_CHANGES,
+        [
+          developer.userId,
+          dateOf(after),
+          assets,
+          Math.min(CHUNK_SIZE, room),
+          until,
+          PUBLIC_URL_JSON,
+          ...(isCompact ? [dateOf(isInitial ? 0 : since)] : []),
+        ],
+        // A replica that has the clock has every change up to it.
+        ([found]) => found !== undefined && found.clock >= until && this.histories.isPresent(found.history),
+      ),
     );
     if (chunk?.developer_id !== developer.developerId) throw this.feedClock.staleIdentity();
     // Retention went on while the answer was written, and has pruned changes of the next chunk.

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { tickOf } from '../feed-clock/feed-clock.js';
+import { SIZE_CHANGE } from '../records/library-size.js';
 import { type Action, IS_PIN_CHANGE } from './change-event.entity.js';
 
 /** A change that has no tick yet. */
@@ -18,11 +19,21 @@ export interface Change {
   collectionId?: number;
 }
 
+/** What `library_sizes` counts of a record. `bytes` is null: it is deleted. */
+export interface StoredSize {
+  resourceType: string;
+  status: string;
+  bytes: number | null;
+}
+
+const LIBRARY_SIZE = `library_size AS (${SIZE_CHANGE})`;
+
 /** The only writer of `change_events`. */
 @Injectable()
 export class FeedWriter {
   private readonly hooks: string[] = [];
   private statement = appendStatement([]);
+  private recordStatement = appendStatement([LIBRARY_SIZE]);
 
   /**
    * Hook for rooms that must act in the transaction of a change: SQL that joins the statement of every
@@ -36,18 +47,26 @@ export class FeedWriter {
   alsoRun(name: string, sql: string): void {
     this.hooks.push(`${name} AS (${sql})`);
     this.statement = appendStatement(this.hooks);
+    this.recordStatement = appendStatement([...this.hooks, LIBRARY_SIZE]);
   }
 
   /**
    * Takes the next tick of a feed and writes a change with it.
    *
    * @param manager of the transaction of the change, which holds the lock of the feed
+   * @param record of a change of a record: what is stored of it from now on
    * @returns the tick, and the id of the item
    */
-  async append(manager: EntityManager, change: Change): Promise<{ datetime: Date; itemId: number }> {
+  async append(
+    manager: EntityManager,
+    change: Change,
+    record?: StoredSize,
+  ): Promise<{ datetime: Date; itemId: number }> {
     const { userId, action, itemType, asset, itemId, itemUserId, collectionId } = change;
     const values = [userId, action, itemType, asset, itemId ?? null, itemUserId, collectionId ?? null];
-    const [event] = await manager.query<{ datetime: Date; itemId: string }[]>(this.statement, values);
+    if (record) values.push(record.resourceType, record.status, record.bytes);
+    const sql = record ? this.recordStatement : this.statement;
+    const [event] = await manager.query<{ datetime: Date; itemId: string }[]>(sql, values);
     if (!event) throw new Error(`developer ${userId} has no feed`);
     return { datetime: event.datetime, itemId: Number(event.itemId) };
   }

@@ -64,14 +64,18 @@ export class RecordChangeSubscriber implements EntitySubscriberInterface<SyncRec
 
   private async append(manager: EntityManager, action: Action, record: SyncRecord): Promise<void> {
     const itemType = itemTypeOf(record.resourceType);
-    const { datetime, itemId } = await this.feed.append(manager, {
+    const change = {
       userId: record.userId,
       action,
       itemType,
       asset: assetOf(itemType),
       itemId: record.itemId,
       itemUserId: record.userId,
-    });
+    };
+    const { resourceType, status } = record;
+    if (action !== 'deleted') record.weigh();
+    const bytes = action === 'deleted' ? null : record.bytes;
+    const { datetime, itemId } = await this.feed.append(manager, change, { resourceType, status, bytes });
     record.itemId = itemId;
     record.stamp(datetime);
   }

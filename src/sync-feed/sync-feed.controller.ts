@@ -1,7 +1,8 @@
 import { Controller, Get, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import type { Readable } from 'node:stream';
+import { type AdmittedRequest, TakesOwnTurns } from '../access/admission.interceptor.js';
 import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
 import { Endpoint } from '../access/endpoint.decorator.js';
@@ -60,11 +61,12 @@ export class SyncFeedController {
       missingParameter('since'),
     ],
   })
+  @TakesOwnTurns()
   @ApiIfNoneMatch(ETAG)
   async sync(
     @CurrentCaller() caller: Caller,
     @Query() query: SyncQuery,
-    @Req() request: FastifyRequest,
+    @Req() request: AdmittedRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string | Readable | undefined> {
     const resolved = await this.feed.resolve(caller, query);
@@ -75,6 +77,6 @@ export class SyncFeedController {
       return undefined;
     }
     void reply.type(JSON_TYPE);
-    return this.feed.answer(resolved);
+    return this.feed.answer(resolved, request.answer);
   }
 }

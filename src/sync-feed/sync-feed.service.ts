@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Readable } from 'node:stream';
 import type { Caller, DeveloperIdentity } from '../access/caller.js';
+import type { Reservation } from '../http/fair-limit.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { Histories } from '../histories/histories.js';
 import { invalidRequest, missingParameter, notFound } from '../http/api-error.js';
@@ -12,6 +13,10 @@ import { parseSince } from './since.js';
 import { ANSWER_START, answerEnd, cursorAfter, resyncUrlOf } from './sync-answer.js';
 import type { SyncQuery } from './sync-query.js';
 import { type SyncRequest, syncRequestOf } from './sync-request.js';
+
+/** Bytes of memory of an answer of one chunk, and of one that is streamed: the chunks between its stages. */
+const CHUNK_BYTES = 160 * 1_024;
+const STREAM_BYTES = 512 * 1_024;
 
 /** Answers sync requests: resolve the request, read the changes in chunks, write the JSON. */
 @Injectable()
@@ -53,11 +58,16 @@ export class SyncFeedService {
     }
   }
 
-  /** @returns the JSON text of a `SyncBody`; a stream if it needs several chunks */
-  async answer(request: SyncRequest): Promise<string | Readable> {
+  /**
+   * @param memory of the answer
+   * @returns the JSON text of a `SyncBody`; a stream if it needs several chunks
+   */
+  async answer(request: SyncRequest, memory: Reservation): Promise<string | Readable> {
+    if (request.since < request.until.getTime()) await memory.resize(CHUNK_BYTES);
     const first = await this.reader.readChunk(request, request.since, request.limit);
     if (isLast(request, first, first.count))
       return `${ANSWER_START}${first.items ?? ''}${await this.end(request, first, first.count)}`;
+    await memory.resize(STREAM_BYTES);
     return Readable.from(this.stream(request, first), { objectMode: false });
   }
 

@@ -1,4 +1,5 @@
 import './records.js';
+import './sizes.js';
 import './subscribers.js';
 import './readme.js';
 // Last: its changes reach followers in the background, and the tests above compare whole tables.

@@ -732,7 +732,7 @@ describe('the list', () => {
   });
 
   it('is empty on a page past the end, however far', async () => {
-    for (const page of [2, 1_000_000, Number.MAX_SAFE_INTEGER]) {
+    for (const page of [2, 10_000]) {
       const { status, body } = await list(`page=${page}&limit=100`);
       expect([status, body]).toEqual([200, { total: 7, page, limit: 100, data: [] }]);
     }
@@ -741,7 +741,7 @@ describe('the list', () => {
   it.each(
     ['limit', 'page'].flatMap((name) =>
       ['0', '-1', '1e2', '1.0', '%2B1', '+1', '%201', '', '1,2', '0x1', 'NaN', 'null', '99999999999999999999']
-        .concat(name === 'limit' ? ['101'] : ['9007199254740992'])
+        .concat(name === 'limit' ? ['101'] : ['10001', '9007199254740992'])
         .map((value) => `${name}=${value}`)
         .concat(name, `${name}=1&${name}=2`),
     ),

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { READ_DIGEST } from '../../src/sync-feed/digest.js';
 import { DIGEST_EXAMPLE, SYNC_EXAMPLE } from '../../src/sync-feed/sync-example.js';
 import { type Api, RECORDS } from '../support/api.js';
 import { digestOf } from '../support/digest.js';
@@ -185,6 +184,8 @@ describe('digest=true', () => {
     await expectProof(follower);
     expect(follower.meta!.digest!.items).toBe(1_200);
 
+    // Only now: the settings of a process are read once, when this module is loaded.
+    const { READ_DIGEST } = await import('../../src/sync-feed/digest.js');
     for (const kind of ['custom', 'generic']) {
       const plan = await app.dataSource.transaction(async (manager) => {
         await manager.query(`SET LOCAL plan_cache_mode = force_${kind}_plan`);

@@ -47,7 +47,7 @@ app.post('/api/v1/sync/records', async (request, reply) => {
   reply.status(201);
   return transaction(async (client) => {
     const [{ datetime, item_id }] = await rows(APPEND, [userId, 'created', null], client);
-    const insert = `INSERT INTO records VALUES ($1, $2, $3, $4, $5, $6, $7, '{}', 'ACTIVE', $8, $8, $8)
+    const insert = `INSERT INTO records VALUES ($1, $2, $3, $4, $5, $6, $7, '{}', 'ACTIVE', $8, $8, $8, octet_length($7::text) + 2)
       RETURNING ${RECORD}`;
     const values = [userId, item_id, randomUUID(), developerId, resourceType, resourceKey, data, datetime];
     return (await rows(insert, values, client))[0];

@@ -61,17 +61,24 @@ export async function generateLibraries(
   await client.query(
     `INSERT INTO records
      SELECT user_id, item_id, ('01900000-0000-7000-8000-' || lpad(to_hex(item_id), 12, '0'))::uuid,
-       developer_id, 'ROUTE', 'route-' || n, json_build_object(
-         'name', 'Coast loop ' || n, 'distance_km', 42.5,
-         'points', json_build_array(1, 2, 3, 4, 5, 6, 7, 8), 'notes', repeat('lorem ipsum ', 12)),
-       '{"source":"import"}', 'ACTIVE', updated_at, $3::timestamptz + n * interval '1 second', updated_at
+       developer_id, 'ROUTE', 'route-' || n, data, '{"source":"import"}', 'ACTIVE', updated_at,
+       $3::timestamptz + n * interval '1 second', updated_at, octet_length(data::text) + 19
      FROM (
        SELECT user_id, developer_id, n, nextval('item_ids') AS item_id,
+         json_build_object(
+           'name', 'Coast loop ' || n, 'distance_km', 42.5,
+           'points', json_build_array(1, 2, 3, 4, 5, 6, 7, 8), 'notes', repeat('lorem ipsum ', 12)) AS data,
          $3::timestamptz + ($2 * $4::bigint + n) * interval '1 second' AS updated_at
        FROM generate_series(1, $2::bigint) n, (SELECT * FROM developers WHERE user_id = ANY ($1)) d
        ORDER BY user_id, n
      ) r`,
     [userIds, items, START, updates],
+  );
+  await client.query(
+    `INSERT INTO library_sizes
+     SELECT user_id, resource_type, status, count(*), sum(bytes) FROM records WHERE user_id = ANY ($1)
+     GROUP BY user_id, resource_type, status`,
+    [userIds],
   );
   await client.query(
     `INSERT INTO change_events

@@ -142,7 +142,7 @@ export function scenariosOf(
         RETURNING datetime, item_id \\gset
         INSERT INTO records VALUES (:user_id, :item_id, gen_random_uuid(), 'dev-' || :user_id, 'ROUTE',
           'key-' || :item_id, '${JSON.stringify(DATA).replaceAll('":', '": ')}',
-          '{}', 'ACTIVE', :datetime, :datetime, :datetime);
+          '{}', 'ACTIVE', :datetime, :datetime, :datetime, 100);
         COMMIT;`,
     },
     {
