@@ -16,6 +16,10 @@ const USUAL_DESCRIPTORS = 1_024;
 /** ms that the limit of descriptors is remembered: an operator may change it (`prlimit`). */
 const MAX_AGE = 1_000;
 
+/** ms without a byte of an answer that the client takes, and between two looks. */
+const MAX_STALL = 60_000;
+const STALL_INTERVAL = 5_000;
+
 /** ms between two lines of the log. */
 const LOG_INTERVAL = 10_000;
 
@@ -29,8 +33,9 @@ const REFUSAL =
  * proxies of TRUST_PROXY aside. Eviction: a new connection takes the place of one without a request in flight,
  * first of those that have never sent one. Where all are busy, it gets 503.
  *
- * A connection without a request is cut off after 10 s (`headersTimeout`), one whose client does not read its
- * answer after 60 s (`connectionTimeout`).
+ * A connection without a request is cut off after 10 s (`headersTimeout`), one whose client takes no byte of its
+ * answer after 60 to 65 s. (Node's own timeout takes up to 120 s: it asks only when it fires whether anything was
+ * sent.)
  */
 export class ConnectionLimits {
   /** Connections without any request so far, and those between two requests. The oldest is first. */
@@ -39,6 +44,8 @@ export class ConnectionLimits {
   private readonly networks = new Map<Socket, string>();
   private readonly counts = new Map<string, number>();
   private readonly trusted: [ipaddr.IPv4 | ipaddr.IPv6, number][];
+  /** Connections with bytes to send: how many have been sent, and since when no more. */
+  private readonly stalls = new Map<Socket, { sent: number; since: number }>();
   private loggedAt = -Infinity;
   private descriptors = { limit: 0, readAt: -Infinity };
 
@@ -47,6 +54,8 @@ export class ConnectionLimits {
       ipaddr.parseCIDR(network.includes('/') ? network : `${network}/${network.includes(':') ? 128 : 32}`),
     );
     server.prependListener('connection', (socket: Socket) => this.open(socket));
+    const timer = setInterval(() => this.cutOffStalled(), STALL_INTERVAL).unref();
+    server.once('close', () => clearInterval(timer));
     server.prependListener('request', (request: IncomingMessage, response: ServerResponse) =>
       this.begin(request.socket, response),
     );
@@ -92,12 +101,27 @@ export class ConnectionLimits {
     });
   }
 
+  private cutOffStalled(): void {
+    const now = performance.now();
+    for (const socket of this.networks.keys()) {
+      if (socket.writableLength === 0) {
+        this.stalls.delete(socket);
+        continue;
+      }
+      const sent = sentBy(socket);
+      const stall = this.stalls.get(socket);
+      if (stall?.sent !== sent) this.stalls.set(socket, { sent, since: now });
+      else if (now - stall.since >= MAX_STALL) socket.destroy();
+    }
+  }
+
   private close(socket: Socket): void {
     const network = this.networks.get(socket);
     if (network === undefined) return;
     this.networks.delete(socket);
     this.silent.delete(socket);
     this.idle.delete(socket);
+    this.stalls.delete(socket);
     const count = this.countOf(network) - 1;
     if (count > 0) this.counts.set(network, count);
     else this.counts.delete(network);
@@ -128,6 +152,15 @@ export class ConnectionLimits {
     this.loggedAt = performance.now();
     logger.warn({ network }, message);
   }
+}
+
+/**
+ * Bytes that the system has taken. `bytesWritten` of a socket counts what still waits in the queue of libuv, too;
+ * Node's timeouts read the same field of the handle.
+ */
+function sentBy(socket: Socket): number {
+  const { _handle } = socket as { _handle?: { bytesWritten: number; writeQueueSize: number } | null };
+  return _handle ? _handle.bytesWritten - _handle.writeQueueSize : 0;
 }
 
 /** Soft limit of file descriptors of this process. */

@@ -7,8 +7,10 @@ import { config } from '../config.js';
 import { invalidRequest } from './api-error.js';
 import { toApiError } from './api-error.filter.js';
 import { ConnectionLimits } from './connection-limits.js';
+import { FairLimit } from './fair-limit.js';
 import { logger } from './logger.js';
-import { securityHeaders } from './security-headers.js';
+import { networkOf } from './network.js';
+import { isPage, securityHeaders } from './security-headers.js';
 
 /** A caller's own request id is kept if it is harmless in a header and a log. */
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
@@ -74,6 +76,20 @@ function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.destroySoon();
 }
 
+/** Bytes of the largest page: the OpenAPI document. */
+const PAGE_BYTES = 512 * 1_024;
+
+/**
+ * DoS: pages have no credential, and a client may not read its answer. 128 are in memory at a time, 32 for one
+ * address or IPv6 /64.
+ */
+const pages = new FairLimit({
+  total: 128 * PAGE_BYTES,
+  share: 32 * PAGE_BYTES,
+  maxWait: 3_000,
+  problem: 'Too many pages for this address are in memory.',
+});
+
 /** Connections, bodies, headers and the log line of every request. */
 export function addHooks(fastify: FastifyInstance): void {
   new ConnectionLimits(fastify.server);
@@ -90,6 +106,15 @@ export function addHooks(fastify: FastifyInstance): void {
     void reply.headers(securityHeaders(request.url)).header('x-request-id', request.id);
     const isHostMissing = request.headers.host === undefined && request.raw.httpVersion === '1.1';
     done(isHostMissing ? invalidRequest('The Host header is missing.') : undefined);
+  });
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (!isPage(request.url)) return done();
+    pages.acquire(networkOf(request.ip), PAGE_BYTES).then(({ release }) => {
+      // The client may have gone while the request waited.
+      if (reply.raw.destroyed) release();
+      else reply.raw.once('close', release);
+      done();
+    }, done);
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     logger.info(

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { memoryOf } from '../../tools/process-table.js';
 import type { Api } from '../support/api.js';
 import { createDatabase, runSql, type TestDatabase } from '../support/database.js';
+import { openConnection } from '../support/raw-http.js';
 import { createDeveloper, ServerProcess } from '../support/server.js';
+import { until } from '../support/until.js';
 
 const EVENTS = 1_000_000;
 
@@ -33,6 +36,13 @@ afterAll(async () => {
 
 /** Resident memory of the server process, in MiB. */
 const residentMemory = () => memoryOf(server.child.pid!, 'VmRSS');
+
+/** Whether the server's end of a connection is open, by the kernel's table (proc(5), /proc/net/tcp). */
+function isEstablished(serverPort: number, clientPort: number): boolean {
+  const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0');
+  const row = new RegExp(`: [0-9A-F]{8}:${hex(serverPort)} [0-9A-F]{8}:${hex(clientPort)} 01 `);
+  return row.test(readFileSync('/proc/net/tcp', 'utf8'));
+}
 
 const openFeed = async (): Promise<IncomingMessage> => {
   const request = get(`${server.url}/api/v1/sync.json?since=1970-01-01`, {
@@ -94,6 +104,30 @@ describe('a feed of 1,000,000 events', () => {
     expect((await api.sync('since=2999-01-01')).status).toBe(200);
   });
 });
+
+it.each([
+  [
+    'a feed',
+    () =>
+      `GET /api/v1/sync.json?since=1970-01-01 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${api.key}\r\n\r\n`,
+  ],
+  // So many that the buffers of both ends are full.
+  ['a page, without a key', () => 'GET /docs-json HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(50)],
+])(
+  'a client that does not read its answer is cut off after a minute: %s',
+  async (_name, request) => {
+    const socket = await openConnection(server.url);
+    socket.pause();
+    socket.write(request());
+    const isOpen = () => isEstablished(Number(new URL(server.url).port), socket.localPort!);
+    await until(isOpen);
+    await until(() => !isOpen());
+    socket.resume();
+    await once(socket, 'close');
+    expect(socket.text).toMatch(/^HTTP\/1.1 200 /);
+  },
+  180_000,
+);
 
 it('a stream that fails in the middle is cut off, so that nobody takes a part for the whole', async () => {
   const response = await openFeed();

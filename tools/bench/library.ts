@@ -45,7 +45,7 @@ export async function generateLibraries(
   const { rows } = await client.query<Developer>(
     `SELECT user_id AS "userId", developer_id AS "developerId", clock,
        'tdm_' || lpad(user_id::text, 43, 'a') AS key
-     FROM developers JOIN feeds USING (user_id) WHERE developer_id LIKE $1 || '-%' ORDER BY user_id`,
+     FROM developers JOIN feeds USING (user_id, developer_id) WHERE developer_id LIKE $1 || '-%' ORDER BY user_id`,
     [prefix],
   );
   const userIds = rows.map(({ userId }) => userId);

@@ -7,16 +7,17 @@ import { PostgresServer } from '../postgres.js';
 import { measureGrowth, growthTable } from './growth.js';
 import { initialSyncTable, measureInitialSync } from './initial-sync.js';
 import { measureResources, resourcesTable } from './resources.js';
+import { attacksTable, measureAttacks } from './under-attack.js';
 import { measureThroughput, prepareScenarios, throughputTable } from './throughput.js';
 
 const REPORTS = resolve(import.meta.dirname, '../../reports');
 
-const PARTS = ['throughput', 'initial-sync', 'growth', 'resources'];
+const PARTS = ['throughput', 'initial-sync', 'growth', 'resources', 'attacks'];
 
 const USAGE = `Usage: npm run bench -- [options]
 
   --only NAMES         parts to run, separated by commas: ${PARTS.join(', ')}
-  --scenarios TEXT     run only the throughput scenarios whose name contains TEXT
+  --scenarios TEXT     run only the throughput scenarios, or attacks, whose name contains TEXT
   --pairs NUMBER       repetitions of each measurement (default 5)
   --seconds NUMBER     duration of each load (default 5)
   --connections NUMBER parallel connections (default 32)
@@ -145,6 +146,13 @@ if (parts.includes('resources')) {
   });
   report.resources = resources;
   for (const [title, rows] of Object.entries(resourcesTable(resources))) printTable(title, rows);
+}
+if (parts.includes('attacks')) {
+  const attacks = await withPostgres((server, client) =>
+    measureAttacks(server, client, { seconds: options.seconds, pattern: options.scenarios }),
+  );
+  report.attacks = attacks;
+  printTable('Another developer under attack, ms', attacksTable(attacks));
 }
 mkdirSync(REPORTS, { recursive: true });
 const file = join(REPORTS, 'bench.json');

@@ -1,6 +1,6 @@
 import { tryLock } from 'fs-native-extensions';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, openSync, closeSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, openSync, closeSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -46,6 +46,7 @@ export class EmbeddedPostgres {
   static async start(dataDir: string): Promise<EmbeddedPostgres> {
     const path = openDataDir(dataDir);
     const directory = join(path, 'postgres');
+    const isNew = !existsSync(join(directory, 'PG_VERSION'));
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     // The kernel drops this lock with the process, however it ends: a stale lock cannot exist.
     const lockFile = openSync(join(path, 'lock'), 'a+');
@@ -54,20 +55,27 @@ export class EmbeddedPostgres {
       throw new Error(`DATA_DIR ${path} is in use by another process`);
     }
     const host = socketDirectory(path);
-    const worker = new Worker(new URL('./embedded-postgres.worker.js', import.meta.url), {
-      workerData: { directory, socketPath: join(host, SOCKET) },
-      // The worker must not inherit flags of the process, such as those of a test runner.
-      execArgv: [],
-    });
-    const embedded = new EmbeddedPostgres(worker, lockFile, host);
-    try {
-      await once(worker, 'message');
-    } catch (error) {
-      await embedded.release();
-      throw new Error(`The embedded database in ${directory} does not open: ${(error as Error).message}`, {
-        cause: error,
+    const open = async () => {
+      const worker = new Worker(new URL('./embedded-postgres.worker.js', import.meta.url), {
+        workerData: { directory, socketPath: join(host, SOCKET) },
+        // The worker must not inherit flags of the process, such as those of a test runner.
+        execArgv: [],
       });
-    }
+      const embedded = new EmbeddedPostgres(worker, lockFile, host);
+      try {
+        await once(worker, 'message');
+        return embedded;
+      } catch (error) {
+        await embedded.release();
+        throw new Error(`The embedded database in ${directory} does not open: ${(error as Error).message}`, {
+          cause: error,
+        });
+      }
+    };
+    // initdb takes 500 MiB, which only the end of its thread gives back.
+    if (isNew) await (await open()).stopWorker();
+    const embedded = await open();
+    const { worker } = embedded;
     // A later crash of the database is a crash of the server: it could not serve anything.
     worker.once('error', (error) => {
       throw error;
@@ -76,9 +84,14 @@ export class EmbeddedPostgres {
   }
 
   async stop(): Promise<void> {
+    await this.stopWorker();
+    await this.release();
+  }
+
+  private async stopWorker(): Promise<void> {
     this.worker.postMessage('stop');
     await once(this.worker, 'message');
-    await this.release();
+    await this.worker.terminate();
   }
 
   private async release(): Promise<void> {
