@@ -14,6 +14,7 @@ import {
 } from 'class-validator';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, isIP } from 'node:net';
+import { parseSecretsKey } from './database/secret-box.js';
 
 /** A setting that stops the start. Its message is one line that names the variable. */
 export class ConfigError extends Error {}
@@ -82,8 +83,12 @@ export class Config {
   @IsString()
   DATA_DIR: string = './.data';
 
-  @Text(/^[\x21-\x7e]{8,}$/, 'at least 8 visible ASCII characters')
+  @Text(/^[\x21-\x7e]{32,}$/, 'at least 32 visible ASCII characters')
   ADMIN_API_KEY?: string = undefined;
+
+  /** The first key encrypts, all of them decrypt. `parseSecretsKey` looks closer. */
+  @List(/^(clear|[\w+/=-]{43,64})$/, '32 bytes in base64 or hex, or several such keys')
+  SECRETS_KEY?: string[] = undefined;
 
   // Looks like an address, perhaps with the length of a prefix; `isNetwork` looks closer.
   @List(/^[\da-fA-F.:]+(\/\d{1,3})?$/, 'IP addresses or networks such as 10.0.0.0/8')
@@ -158,6 +163,10 @@ const RULES: [problem: string, isThere: (config: Config) => unknown][] = [
   [
     'JWT_ISSUER and JWT_AUDIENCE need JWT_JWKS_URL',
     (c) => !c.JWT_JWKS_URL && (c.JWT_ISSUER ?? c.JWT_AUDIENCE) !== undefined,
+  ],
+  [
+    'SECRETS_KEY must be 32 bytes in base64 or hex, or several such keys',
+    (c) => c.SECRETS_KEY?.some((text) => !parseSecretsKey(text)),
   ],
   ['TRUST_PROXY has an invalid address or network', (c) => c.TRUST_PROXY?.some((text) => !isNetwork(text))],
   [

@@ -7,6 +7,7 @@ import { RequestBodyInterceptor } from './access/request-body.interceptor.js';
 import { CLIENT_SCOPES } from './access/scopes.js';
 import { RequestValidationPipe } from './api/validation.pipe.js';
 import { AppModule } from './app.module.js';
+import { reseal } from './database/sealed-column.js';
 import { ApiErrorFilter } from './http/api-error.filter.js';
 import { addHooks, createAdapter } from './http/fastify.js';
 import { NestLogger } from './http/logger.js';
@@ -18,6 +19,7 @@ import { createOpenApiDocument } from './openapi.js';
 export async function createApp(): Promise<NestFastifyApplication> {
   await dataSource.initialize();
   await dataSource.migrate();
+  await dataSource.withStartupLock(() => reseal(dataSource));
   const app = await NestFactory.create<NestFastifyApplication>(AppModule, createAdapter(), {
     logger: new NestLogger(),
     bodyParser: false,
@@ -33,7 +35,8 @@ export async function createApp(): Promise<NestFastifyApplication> {
     yamlDocumentUrl: 'docs-yaml',
     customSiteTitle: 'Tidemark API',
     swaggerOptions: {
-      persistAuthorization: true,
+      // An admin key in the storage of a browser would stay there.
+      persistAuthorization: false,
       initOAuth: {
         clientId: DOCS_CLIENT,
         usePkceWithAuthorizationCodeGrant: true,

@@ -35,10 +35,9 @@ try {
 }
 
 /** For the person who typed `npm start`. With a PostgreSQL server, the operator reads the log instead. */
-function greet(url: string, dataDir: string, { key, isNew, path }: AdminKey): void {
+function greet(url: string, dataDir: string, { isNew, path }: AdminKey): void {
   const lines = ['', `  Tidemark serves ${url}   docs: ${url}/docs`, `  Database: embedded, in ${dataDir}`];
-  if (path === undefined) lines.push('  Admin key: ADMIN_API_KEY');
-  else lines.push(`  Admin key: ${isNew ? `${key}   (shown once; kept in ${path})` : path}`);
+  lines.push(`  Admin key: ${path ?? 'ADMIN_API_KEY'}`);
   if (isNew) {
     lines.push(
       '',

@@ -10,13 +10,11 @@ import { finalize, type Observable } from 'rxjs';
 import { config } from '../config.js';
 import { FairLimit, type Reservation } from '../http/fair-limit.js';
 import type { Caller } from './caller.js';
+import { MEMORY_SHARE, MEMORY_TOTAL } from './memory.js';
 import { turns } from './turns.js';
 
-const KIB = 1_024;
-const MIB = 1_024 * KIB;
-
 /** Bytes of an answer whose size is not known: enough for nearly all. */
-const USUAL_ANSWER = 64 * KIB;
+const USUAL_ANSWER = 64 * 1_024;
 
 const TAKES_OWN_TURNS = 'takes-own-turns';
 
@@ -38,13 +36,13 @@ export interface AdmittedRequest extends FastifyRequest {
  * Admits a request once there is room for its answer, and gives it a turn at the database. Each caller waits in a
  * queue of its own.
  *
- * DoS: 64 MiB of answers are in memory at a time, 16 MiB for one caller, until their clients have read them.
+ * DoS: answers are in memory until their clients have read them.
  */
 @Injectable()
 export class AdmissionInterceptor implements NestInterceptor {
   private readonly answers = new FairLimit({
-    total: Math.max(64 * MIB, 4 * config.BODY_LIMIT),
-    share: Math.max(16 * MIB, 2 * config.BODY_LIMIT),
+    total: MEMORY_TOTAL,
+    share: MEMORY_SHARE,
     maxWait: 10_000,
     problem: 'Too many answers for this developer are in memory. Read them first.',
   });

@@ -6,21 +6,19 @@ import { FairLimit } from '../http/fair-limit.js';
 import { parseJsonBody } from '../http/json-body.js';
 import { bodyLengthOf, readBody } from '../http/read-body.js';
 import type { Caller } from './caller.js';
-
-const MIB = 1_024 * 1_024;
+import { MEMORY_SHARE, MEMORY_TOTAL } from './memory.js';
 
 /**
  * Nothing before the key: reads and parses the body of a request after the guards, and before the pipes.
  * Fastify's parser leaves the stream alone (src/http/fastify.ts).
  *
- * DoS: 64 MiB of bodies are in memory at a time, 16 MiB of one caller, from the first byte to the end of the
- * answer.
+ * DoS: a body is in memory from its first byte to the end of the answer.
  */
 @Injectable()
 export class RequestBodyInterceptor implements NestInterceptor {
   private readonly memory = new FairLimit({
-    total: Math.max(64 * MIB, 2 * config.BODY_LIMIT),
-    share: Math.max(16 * MIB, config.BODY_LIMIT),
+    total: MEMORY_TOTAL,
+    share: MEMORY_SHARE,
     maxWait: 3_000,
     problem: 'Too many bytes of requests are in memory.',
   });

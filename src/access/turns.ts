@@ -4,7 +4,7 @@ import { FairLimit } from '../http/fair-limit.js';
 /** Connections of this process to the database. The embedded database has one. */
 const CONNECTIONS = config.DATABASE_URL === undefined ? 1 : config.DATABASE_POOL_SIZE;
 
-/** A heavy read takes all turns of its caller: one at a time. */
+/** A heavy read (a digest, a page far into a list or of large records) takes all turns of its caller. */
 export const ALL_TURNS = Math.max(2, Math.ceil(CONNECTIONS / 2));
 
 /**

@@ -1,8 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { config } from '../config.js';
-import { openDataDir } from '../database/embedded/data-dir.js';
+import { secretFile } from '../database/embedded/secret-file.js';
 import { generateApiKey } from './secrets.js';
 
 /**
@@ -18,7 +16,7 @@ export class AdminKey {
   readonly key: string | undefined = config.ADMIN_API_KEY;
   /** The file of a generated key. */
   readonly path: string | undefined;
-  /** Generated at this start, and so shown to the operator, once. */
+  /** Generated at this start. */
   readonly isNew: boolean = false;
 
   constructor() {
@@ -29,11 +27,7 @@ export class AdminKey {
       );
       return;
     }
-    this.path = join(openDataDir(config.DATA_DIR), 'admin-api-key');
-    this.isNew = !existsSync(this.path);
-    if (this.isNew) writeFileSync(this.path, `${generateApiKey()}\n`, { mode: 0o600, flag: 'wx' });
-    this.key = readFileSync(this.path, 'utf8').trim();
-    // A full disk can cut the file short.
-    if (this.key === '') throw new Error(`${this.path} is empty; delete it to get a new key`);
+    const { text, path, isNew } = secretFile(config.DATA_DIR, 'admin-api-key', generateApiKey);
+    Object.assign(this, { key: text, path, isNew });
   }
 }

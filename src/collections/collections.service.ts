@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { DataSource, type EntityManager, In } from 'typeorm';
 import { config } from '../config.js';
 import type { Caller } from '../access/caller.js';
-import { turns } from '../access/turns.js';
+import { ALL_TURNS, turns } from '../access/turns.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { forbidden, notFound } from '../http/api-error.js';
 import type { Reservation } from '../http/fair-limit.js';
@@ -116,7 +116,7 @@ export class CollectionsService {
     return pageText(
       { start: `${JSON.stringify(body).slice(0, -1)},"items":[`, end: ']}' },
       entries,
-      (ids) => turns.run(own, () => this.readItems(ids)),
+      (ids) => turns.run(own, () => this.readItems(ids), ALL_TURNS),
       memory,
     );
   }

@@ -64,7 +64,8 @@ export class ApiErrorFilter implements ExceptionFilter {
       this.logger.error({ err: exception, reqId: reply.request.id }, `request failed: ${error.message}`);
     }
     // Headers of the answer that failed (an ETag, a Location) must not go out with the error.
-    for (const name of ['etag', 'location', 'cache-control', 'content-type']) void reply.removeHeader(name);
+    for (const name of ['etag', 'location', 'content-type']) void reply.removeHeader(name);
+    void reply.header('cache-control', 'no-store');
     await drainRequestBody(reply);
     void reply.status(error.getStatus()).headers(error.headers).send(error.getResponse());
   }

@@ -104,6 +104,8 @@ export function addHooks(fastify: FastifyInstance): void {
   fastify.addContentTypeParser('application/json', (_request, stream, done) => done(null, stream));
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.headers(securityHeaders(request.url)).header('x-request-id', request.id);
+    // Records and secrets: no cache keeps them. The feed has neither, and its own rule.
+    if (request.url.startsWith('/api/')) void reply.header('cache-control', 'no-store');
     const isHostMissing = request.headers.host === undefined && request.raw.httpVersion === '1.1';
     done(isHostMissing ? invalidRequest('The Host header is missing.') : undefined);
   });

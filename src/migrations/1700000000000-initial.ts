@@ -103,7 +103,7 @@ const UP = [
   `CREATE TABLE server_keys (
     id varchar(64) NOT NULL,
     purpose varchar(16) NOT NULL,
-    jwk json NOT NULL,
+    jwk text NOT NULL,
     created_at timestamptz(3) NOT NULL,
     expires_at timestamptz(3),
     CONSTRAINT server_keys_pkey PRIMARY KEY (id)
@@ -243,8 +243,8 @@ const UP = [
     url varchar(2048) NOT NULL,
     assets varchar(80)[],
     active boolean NOT NULL,
-    secret varchar(100) NOT NULL,
-    previous_secret varchar(100),
+    secret text NOT NULL,
+    previous_secret text,
     previous_secret_expires_at timestamptz(3),
     failures integer NOT NULL DEFAULT 0,
     failing_since timestamptz(3),

@@ -10,6 +10,7 @@ const keysOf = (ages: number[]) =>
     (['token', 'cookie'] as const).map((purpose): SigningKey => ({
       id: `${purpose} ${age}`,
       purpose,
+      json: '{}',
       jwk: {},
       createdAt: new Date(now - age * 1_000),
       expiresAt: null,

@@ -88,7 +88,7 @@ export class RecordsService {
     return pageText(
       { start, end },
       entries,
-      (ids) => turns.run(caller.developer?.userId, () => read(ids)),
+      (ids) => turns.run(caller.developer?.userId, () => read(ids), ALL_TURNS),
       memory,
     );
   }

@@ -1,4 +1,5 @@
 import type { JWK } from 'jose';
+import { SealedColumn } from '../database/sealed-column.js';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
 /** Signing key of the authorization server: for access tokens (ES256) or for login cookies (HMAC). */
@@ -11,9 +12,13 @@ export class SigningKey {
   @Column('varchar', { length: 16 })
   purpose: 'token' | 'cookie';
 
-  /** With the private part. */
-  @Column('json')
-  jwk: JWK;
+  /** JSON of the JWK, with the private part. */
+  @Column('text', { name: 'jwk', transformer: new SealedColumn('server_keys.jwk') })
+  json: string;
+
+  get jwk(): JWK {
+    return JSON.parse(this.json);
+  }
 
   @Column({ type: 'timestamptz', name: 'created_at', precision: 3 })
   createdAt: Date;

@@ -136,7 +136,7 @@ const toKey = async (manager: EntityManager, purpose: SigningKey['purpose'], jwk
   manager.create(SigningKey, {
     id: await calculateJwkThumbprint(jwk),
     purpose,
-    jwk,
+    json: JSON.stringify(jwk),
     createdAt: new Date(),
     expiresAt: null,
   });

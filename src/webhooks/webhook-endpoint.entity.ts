@@ -1,9 +1,13 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
+import { SealedColumn } from '../database/sealed-column.js';
 import { ApiClient } from '../clients/api-client.entity.js';
 
 /** Why the server has disabled an endpoint: the receiver answered 410, or failed for 5 days. */
 export const DISABLED_REASONS = ['gone', 'failing'] as const;
 export type DisabledReason = (typeof DISABLED_REASONS)[number];
+
+/** Both columns, so that a rotation can move a secret from one to the other. */
+export const SECRET = new SealedColumn('webhook_endpoints.secret');
 
 /** A URL at which an API client receives the changes of all feeds that it may read. */
 @Entity('webhook_endpoints')
@@ -31,12 +35,12 @@ export class WebhookEndpoint {
   @Column()
   active: boolean;
 
-  /** `whsec_…`. In clear: signing needs the secret itself. */
-  @Column('varchar', { length: 100 })
+  /** `whsec_…`. Encrypted, not hashed: signing needs the secret itself. */
+  @Column('text', { transformer: SECRET })
   secret: string;
 
   /** The secret before the last rotation, which signs as well until the overlap ends. */
-  @Column('varchar', { name: 'previous_secret', length: 100, nullable: true })
+  @Column('text', { name: 'previous_secret', nullable: true, transformer: SECRET })
   previousSecret: string | null;
 
   @Column({ type: 'timestamptz', name: 'previous_secret_expires_at', precision: 3, nullable: true })

@@ -1,3 +1,4 @@
+import type { SigningKey } from '../../src/tokens/signing-key.entity.js';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { exportJWK, generateKeyPair, importJWK, type JWK, type JWTPayload, SignJWT } from 'jose';
 import { Api } from '../support/api.js';
@@ -180,9 +181,9 @@ describe('a refresh token', () => {
 describe('an access token', () => {
   /** A token signed with the server's own key, as only the server could. */
   async function forge(changes: JWTPayload, header: { alg?: string; typ?: string; kid?: string } = {}) {
-    const [{ id, jwk }] = await app.dataSource.query(
-      `SELECT id, jwk FROM server_keys WHERE purpose = 'token'`,
-    );
+    const { id, jwk } = await app.dataSource
+      .getRepository<SigningKey>('SigningKey')
+      .findOneByOrFail({ purpose: 'token' });
     const [grant] = await app.dataSource.query(
       `SELECT g.id, g.client_id, d.developer_id FROM grants g JOIN developers d ON d.user_id = g.user_id
        WHERE d.developer_id = 'dev-1' AND g.client_id = $1 LIMIT 1`,

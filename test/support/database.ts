@@ -46,17 +46,18 @@ export async function createDatabase({ embedded = !isServer } = {}): Promise<Tes
   };
 }
 
-/** Runs SQL in a process of its own, while no server uses the database, with the guard off. */
-export async function runSql({ env }: TestDatabase, sql: string): Promise<void> {
+/** Runs SQL in a process of its own, while no server uses the database, with the guard off. @returns its rows */
+export async function runSql<Row>({ env }: TestDatabase, sql: string): Promise<Row[]> {
   const code = `
     const { default: dataSource } = await import('./dist/ormconfig.js');
     await dataSource.initialize();
     await dataSource.transaction(async (manager) => {
       await manager.query('${GUARD_OFF}');
-      await manager.query(process.argv[1]);
+      console.log(JSON.stringify(await manager.query(process.argv[1])));
     });
     await dataSource.destroy();`;
-  await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code, sql], {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code, sql], {
     env: { PATH: process.env.PATH, ...env },
   });
+  return JSON.parse(stdout) as Row[];
 }

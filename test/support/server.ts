@@ -5,7 +5,7 @@ import type { DataSource } from 'typeorm';
 import { Api } from './api.js';
 import { createDatabase, type TestDatabase } from './database.js';
 
-export const ADMIN_KEY = 'admin-key-of-the-tests';
+export const ADMIN_KEY = 'admin-key-of-the-tests-0123456789abcdef';
 
 const SETTINGS = { HOST: '127.0.0.1', ADMIN_API_KEY: ADMIN_KEY, LOG_LEVEL: 'silent' };
 

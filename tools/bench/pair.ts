@@ -15,7 +15,11 @@ export interface Pair {
 
 /** Starts the built server, which migrates the database. */
 export const startTidemark = (databaseUrl: string) =>
-  ServerProcess.start({ DATABASE_URL: databaseUrl, PUBLIC_URL, ADMIN_API_KEY: 'bench-admin' });
+  ServerProcess.start({
+    DATABASE_URL: databaseUrl,
+    PUBLIC_URL,
+    ADMIN_API_KEY: 'admin-key-of-the-benchmark-0123456789',
+  });
 
 export async function startPair(databaseUrl: string): Promise<Pair> {
   const tidemark = await startTidemark(databaseUrl);

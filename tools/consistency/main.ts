@@ -74,7 +74,7 @@ function readOptions(): Omit<RunOptions, 'signal'> & { isLostTime: boolean } {
     faults,
     program: resolve(values.program),
     url: values.url?.replace(/\/+$/, ''),
-    adminKey: values['admin-key'] ?? 'consistency-check',
+    adminKey: values['admin-key'] ?? 'admin-key-of-the-consistency-check',
   };
 }
 

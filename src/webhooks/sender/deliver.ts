@@ -13,6 +13,7 @@ import { WebhookDelivery } from '../webhook-delivery.entity.js';
 import { WebhookPosition } from '../webhook-position.entity.js';
 import { EndpointHealth } from './endpoint-health.js';
 import { logAttempt } from './log-attempt.js';
+import { SECRET } from '../webhook-endpoint.entity.js';
 import { bodyOf, type Message, secretsOf, send } from './message.js';
 import { SenderOptions } from './options.js';
 import { isAcknowledged, type Outcome } from './post.js';
@@ -140,7 +141,12 @@ export class Deliverer {
   private async read(manager: EntityManager, position: LeasedPosition): Promise<Found | undefined> {
     const [found] = await manager.query<PositionSnapshot[]>(READ_POSITION, keyOf(position));
     if (!found) return undefined;
-    const snapshot = { ...found, assets: found.assets && filterOf(found.assets) };
+    const snapshot = {
+      ...found,
+      secret: SECRET.from(found.secret)!,
+      previousSecret: SECRET.from(found.previousSecret),
+      assets: found.assets && filterOf(found.assets),
+    };
     const { announced, scanned, scannedAssets, assets, endsAt, clock } = snapshot;
     const end = snapshot.until ?? (endsAt && endsAt < clock ? endsAt : clock);
     if (!snapshot.mayRead) return { snapshot, until: end, notifications: [] };
