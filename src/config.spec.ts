@@ -18,6 +18,8 @@ describe('loadConfig', () => {
       WEBHOOK_LOG_DAYS: 30,
       LOG_LEVEL: 'info',
       SHUTDOWN_TIMEOUT: 30,
+      JWT_TYP: 'at+jwt',
+      JWT_ALLOW_ADMIN: false,
     });
   });
 
@@ -56,6 +58,9 @@ describe('loadConfig', () => {
     ['TRUST_PROXY', '10.0.0.0/33'],
     ['TRUST_PROXY', '10.0.0.1,'],
     ['JWT_JWKS_URL', 'ftp://a.example/jwks.json'],
+    ['JWT_TYP', 'at+jwt, JWT'],
+    ['JWT_TYP', 'JWT/'],
+    ['JWT_ALLOW_ADMIN', 'yes'],
   ])('refuses %s=%s with one line that names it', (name, value) => {
     expect(load({ [name]: value })).toThrow(new RegExp(`^Bad configuration: [^\\n]*${name}[^\\n]*$`));
     expect(load({ [name]: value })).not.toThrow(new RegExp(`${value.replace(/[^\w ]/g, '.')}$`));

@@ -47,6 +47,12 @@ const Decimal = (maximum: number) =>
 const Text = (pattern: RegExp, rule: string) =>
   decorate(IsOptional(), Matches(pattern, { message: `$property must be ${rule}` }));
 
+const Flag = () =>
+  decorate(
+    Transform(({ value }) => (['true', 'false'].includes(value) ? value === 'true' : value)),
+    IsBoolean({ message: '$property must be true or false' }),
+  );
+
 /** The same for each part of a list with commas. */
 const List = (pattern: RegExp, rule: string) =>
   decorate(
@@ -120,8 +126,7 @@ export class Config {
   @Integer(1, Number.MAX_SAFE_INTEGER)
   QUOTA_BYTES?: number = undefined;
 
-  @Transform(({ value }) => (['true', 'false'].includes(value) ? value === 'true' : value))
-  @IsBoolean({ message: '$property must be true or false' })
+  @Flag()
   WEBHOOK_ALLOW_PRIVATE: boolean = false;
 
   /** Days; unset: for ever. */
@@ -149,6 +154,12 @@ export class Config {
   @IsOptional()
   @IsString()
   JWT_AUDIENCE?: string = undefined;
+
+  @Text(/^(\*|[\w!#$&^.+-]+(\/[\w!#$&^.+-]+)?)$/, 'a media type such as at+jwt, or *')
+  JWT_TYP: string = 'at+jwt';
+
+  @Flag()
+  JWT_ALLOW_ADMIN: boolean = false;
 }
 
 /** The variables that are settings. */

@@ -285,7 +285,7 @@ beforeAll(async () => {
 
   const token = (scope: string[], sub = 'owner', expires = '1h', { privateKey } = issuer) =>
     new SignJWT({ scope: scope.join(' ') })
-      .setProtectedHeader({ alg: 'ES256' })
+      .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt' })
       .setIssuer(ISSUER.JWT_ISSUER)
       .setAudience(ISSUER.JWT_AUDIENCE)
       .setSubject(sub)

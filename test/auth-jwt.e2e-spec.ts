@@ -8,12 +8,15 @@ import {
   type JWK,
   SignJWT,
 } from 'jose';
+import { KeyObject, sign as signText } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Api, RECORDS } from './support/api.js';
+import { createClient } from './support/api-clients.js';
+import { expectError } from './support/errors.js';
 import { createDatabase, ServerProcess, startApp, type TestApp } from './support/server.js';
 import { until } from './support/until.js';
 
@@ -69,6 +72,7 @@ beforeAll(async () => {
     JWT_JWKS_URL: jwksUrl,
     JWT_ISSUER: ISSUER,
     JWT_AUDIENCE: AUDIENCE,
+    WEBHOOK_ALLOW_PRIVATE: 'true',
   });
 });
 afterAll(async () => {
@@ -90,7 +94,7 @@ const claimsOf = (extra: Record<string, unknown> = {}) => ({
 
 function sign(extra: Record<string, unknown> = {}, header: Record<string, unknown> = {}, key = rsa) {
   return new SignJWT(claimsOf(extra))
-    .setProtectedHeader({ alg: key.alg, kid: key.kid, ...header })
+    .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: 'at+jwt', ...header })
     .sign(key.privateKey);
 }
 
@@ -205,7 +209,8 @@ describe('a token', () => {
   it.each([
     ['a text', 'profile sync:read', 200],
     ['a list', ['sync:read'], 200],
-    ['sync:admin', 'sync:admin', 200],
+    ['sync:admin', 'sync:admin', 403],
+    ['sync:admin in a list', ['sync:admin'], 403],
     ['missing', undefined, 403],
     ['empty', '', 403],
     ['another one', 'sync:write', 403],
@@ -249,6 +254,33 @@ describe('a token', () => {
     ["with the issuer's kid on a foreign key", async () => sign({}, {}, await signingKey('RS256', 'rsa'))],
     ['with another algorithm of the same key', () => signWith('RS512')],
     ['with PS256', () => signWith('PS256')],
+    ['with the type of an ID token', () => sign({}, { typ: 'JWT' })],
+    ['without a type', () => sign({}, { typ: undefined })],
+    ['with the type of a logout token', () => sign({}, { typ: 'logout+jwt' })],
+    [
+      'that is bound to a DPoP key',
+      () => sign({ cnf: { jkt: 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs' } }),
+    ],
+    ['that is bound to a certificate', () => sign({ cnf: { 'x5t#S256': 'bwcK0esc3ACC3DB2Y5_lESsXE8o' } })],
+    ['that an application got for itself', () => sign({ client_id: 'dev-jwt' })],
+    ['that an application got for itself, by azp', () => sign({ azp: 'dev-jwt', client_id: 'other' })],
+    ['with an unknown critical extension', () => forge({ crit: ['https://evil.example/exp'] })],
+    ['with an unencoded payload (RFC 7797)', () => forge({ crit: ['b64'], b64: false })],
+    ['with an empty list of critical extensions', () => forge({ crit: [] })],
+    ['with a list of kids', () => forge({ kid: ['rsa'] })],
+    ['with a kid of the prototype', () => forge({ kid: '__proto__' })],
+    ['with a kid that is SQL', () => forge({ kid: "' OR true --" })],
+    ['that names its keys by URL', async () => sign({}, { jku: jwksUrl }, await signingKey('RS256', 'rsa'))],
+    [
+      'that is nested in another one',
+      async () => forge({ cty: 'JWT' }, Buffer.from(await sign()).toString('base64url')),
+    ],
+    ['whose signature is 64 zeros', async () => (await sign({}, {}, ec)).replace(/[^.]*$/, 'A'.repeat(86))],
+    [
+      'that names this server as its issuer, with a key of another',
+      () =>
+        sign({ iss: app.url, aud: `${app.url}/api/v1`, client_id: '00000000-0000-7000-8000-000000000001' }),
+    ],
     ['whose header says RS256 and names the EC key', () => sign({}, { kid: 'ec' })],
     [
       'that brings its own key',
@@ -260,22 +292,23 @@ describe('a token', () => {
     ['whose payload was changed', () => tampered({ sub: 'root' })],
     [
       'whose header was changed',
-      async () => `${base64url({ alg: 'ES256', kid: 'ec' })}.${(await sign()).split('.').slice(1).join('.')}`,
+      async () =>
+        `${base64url({ typ: 'at+jwt', alg: 'ES256', kid: 'ec' })}.${(await sign()).split('.').slice(1).join('.')}`,
     ],
     ['whose signature was cut off', async () => (await sign()).replace(/[^.]*$/, '')],
-    ['with alg none', async () => `${base64url({ alg: 'none' })}.${base64url(claimsOf())}.`],
+    ['with alg none', async () => `${base64url({ typ: 'at+jwt', alg: 'none' })}.${base64url(claimsOf())}.`],
     [
       'with alg nOnE and a signature',
-      async () => `${base64url({ alg: 'nOnE', kid: 'rsa' })}.${base64url(claimsOf())}.c2ln`,
+      async () => `${base64url({ typ: 'at+jwt', alg: 'nOnE', kid: 'rsa' })}.${base64url(claimsOf())}.c2ln`,
     ],
     [
       'with alg none and the kid of a key',
-      async () => `${base64url({ alg: 'none', kid: 'rsa' })}.${base64url(claimsOf())}.`,
+      async () => `${base64url({ typ: 'at+jwt', alg: 'none', kid: 'rsa' })}.${base64url(claimsOf())}.`,
     ],
-    ['without alg', async () => `${base64url({ kid: 'rsa' })}.${base64url(claimsOf())}.c2ln`],
+    ['without alg', async () => `${base64url({ typ: 'at+jwt', kid: 'rsa' })}.${base64url(claimsOf())}.c2ln`],
     [
       'with a list of algorithms',
-      async () => `${base64url({ alg: ['RS256'], kid: 'rsa' })}.${base64url(claimsOf())}.c2ln`,
+      async () => `${base64url({ typ: 'at+jwt', alg: ['RS256'], kid: 'rsa' })}.${base64url(claimsOf())}.c2ln`,
     ],
     ['HS256 with the PEM of the public key as secret', async () => hmac(await exportSPKI(rsa.publicKey))],
     ['HS256 with the JWK of the public key as secret', () => hmac(JSON.stringify(rsa.jwk))],
@@ -283,11 +316,11 @@ describe('a token', () => {
     ['whose header is no JSON', async () => `bm8.${base64url(claimsOf())}.c2ln`],
     [
       'whose payload is no JSON',
-      async () => `${base64url({ alg: 'RS256', kid: 'rsa', typ: 'JWT' })}.bm8.c2ln`,
+      async () => `${base64url({ alg: 'RS256', kid: 'rsa', typ: 'at+jwt' })}.bm8.c2ln`,
     ],
     [
       'whose payload is null',
-      async () => `${base64url({ alg: 'RS256', kid: 'rsa' })}.${base64url(null)}.c2ln`,
+      async () => `${base64url({ typ: 'at+jwt', alg: 'RS256', kid: 'rsa' })}.${base64url(null)}.c2ln`,
     ],
   ])('is refused with 401: %s', async (_name, token) => {
     await expectRefused(await token());
@@ -303,7 +336,22 @@ describe('a token', () => {
   /** With the issuer's own key, which says nothing of its algorithm. */
   async function signWith(alg: string) {
     const key = await importJWK(await exportJWK(rsa2.privateKey), alg);
-    return new SignJWT(claimsOf()).setProtectedHeader({ alg, kid: 'rsa-2' }).sign(key);
+    return new SignJWT(claimsOf()).setProtectedHeader({ alg, kid: 'rsa-2', typ: 'at+jwt' }).sign(key);
+  }
+
+  it('is accepted with a header that the test has written itself', async () => {
+    expect((await list(await forge({ cty: 'x', x5u: 'https://evil.example/' }))).status).toBe(200);
+  });
+
+  it('in five parts, as if encrypted, is refused with 401', async () => {
+    expect((await list(`${await sign()}.AAAA.AAAA`)).status).toBe(401);
+  });
+
+  /** Signed with the key of the issuer, with a header that jose would not write. */
+  async function forge(header: object, payload = base64url(claimsOf())) {
+    const text = `${base64url({ alg: 'RS256', kid: 'rsa', typ: 'at+jwt', ...header })}.${payload}`;
+    const key = KeyObject.from(rsa.privateKey);
+    return `${text}.${signText('sha256', Buffer.from(text), key).toString('base64url')}`;
   }
 
   async function tampered(extra: Record<string, unknown>) {
@@ -312,7 +360,50 @@ describe('a token', () => {
   }
 
   const hmac = async (secret: string | Buffer) =>
-    new SignJWT(claimsOf()).setProtectedHeader({ alg: 'HS256', kid: 'rsa' }).sign(Buffer.from(secret));
+    new SignJWT(claimsOf())
+      .setProtectedHeader({ alg: 'HS256', kid: 'rsa', typ: 'at+jwt' })
+      .sign(Buffer.from(secret));
+});
+
+describe('a token of an application', () => {
+  const sub = 'dev-of-application';
+
+  it.each(['client_id', 'azp'])(
+    '(%s) acts for its developer, but manages no keys and no grants',
+    async (name) => {
+      const developer = await app.developer(sub);
+      const [{ id }] = (await developer.get('/api/v1/api-keys')).body.data;
+      const application = new Api(app.url, await sign({ sub, [name]: 'some-app' }));
+      await application.create({ developerId: sub, resourceType: 'ROUTE', resourceKey: name, data: {} });
+      const answers = [
+        await application.get('/api/v1/api-keys'),
+        await application.post(`/api/v1/api-keys/${id}/rotate`, {}),
+        await application.delete(`/api/v1/api-keys/${id}`),
+        await application.get('/api/v1/grants'),
+        await application.delete('/api/v1/grants/some-grant'),
+      ];
+      for (const answer of answers) expectError(answer, 403, 'forbidden');
+      expect((await developer.get('/api/v1/api-keys')).status).toBe(200);
+    },
+  );
+
+  it('manages no webhooks, which belong to the applications of this server', async () => {
+    const { id: clientId } = await createClient(app.admin, { developerId: sub });
+    const developer = new Api(app.url, await sign({ sub }));
+    const webhook = { clientId, url: 'http://127.0.0.1:9/' };
+    const { id } = (await developer.post('/api/v1/webhooks', webhook)).body;
+    const application = new Api(app.url, await sign({ sub, client_id: 'some-app' }));
+    expect((await developer.get('/api/v1/webhooks')).body.total).toBe(1);
+    expect((await application.get('/api/v1/webhooks')).body.total).toBe(0);
+    expect((await application.get(`/api/v1/webhooks/${id}`)).status).toBeGreaterThanOrEqual(403);
+    expect((await application.post('/api/v1/webhooks', webhook)).status).toBeGreaterThanOrEqual(403);
+  });
+
+  it('gets all assets by default, as a token without application', async () => {
+    const application = new Api(app.url, await sign({ sub, client_id: 'some-app' }));
+    const { meta } = (await application.sync({ since: '1970-01-01' })).body;
+    expect(new URL(meta.next_sync_url).searchParams.has('assets')).toBe(false);
+  });
 });
 
 describe("the issuer's keys", () => {
@@ -352,6 +443,52 @@ describe("the issuer's keys", () => {
     });
     expect(issuer.requests - before).toBeLessThanOrEqual(1 + (performance.now() - started) / 1_000);
     issuer.fault = undefined;
+  });
+});
+
+describe('a server with other settings', () => {
+  const settings = { JWT_ISSUER: ISSUER, JWT_AUDIENCE: AUDIENCE };
+
+  it('takes the type that JWT_TYP names, and lets JWT_ALLOW_ADMIN decide about sync:admin', async () => {
+    issuer.keys = [rsa.jwk];
+    const database = await createDatabase();
+    const env = { ...database.env, ...settings, JWT_JWKS_URL: jwksUrl, JWT_ALLOW_ADMIN: 'true' };
+    const server = await ServerProcess.start({ ...env, JWT_TYP: 'jwt' });
+    try {
+      const scope = 'sync:admin';
+      const api = async (claims: object, header: Record<string, unknown>) =>
+        new Api(server.url, await sign({ sub: 'root', scope, ...claims }, header));
+      const admin = await api({}, { typ: 'JWT' });
+      expect((await admin.get('/api/v1/api-clients')).status).toBe(200);
+      expect((await (await api({}, { typ: 'application/JWT' })).get(RECORDS)).status).toBe(200);
+      for (const typ of ['at+jwt', undefined])
+        expect((await (await api({}, { typ })).get(RECORDS)).status).toBe(401);
+      // An application that is an admin still makes no keys.
+      const application = await api({ client_id: 'some-app' }, { typ: 'JWT' });
+      expect((await application.get('/api/v1/api-clients')).status).toBe(200);
+      const key = { developerId: 'root', scopes: ['sync:read'] };
+      expectError(await application.post('/api/v1/api-keys', key), 403, 'forbidden');
+      expect((await admin.post('/api/v1/api-keys', key)).status).toBe(201);
+    } finally {
+      await server.stop();
+      await database.drop();
+    }
+  });
+
+  it('takes any type, and none, with JWT_TYP=*', async () => {
+    issuer.keys = [rsa.jwk];
+    const database = await createDatabase();
+    const env = { ...database.env, ...settings, JWT_JWKS_URL: jwksUrl, JWT_TYP: '*' };
+    const server = await ServerProcess.start(env);
+    try {
+      for (const typ of ['at+jwt', 'JWT', undefined])
+        expect((await new Api(server.url, await sign({}, { typ })).get(RECORDS)).status).toBe(200);
+      const bound = await sign({ cnf: { jkt: 'x' } }, { typ: undefined });
+      expect((await new Api(server.url, bound).get(RECORDS)).status).toBe(401);
+    } finally {
+      await server.stop();
+      await database.drop();
+    }
   });
 });
 

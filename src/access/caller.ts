@@ -20,12 +20,15 @@ export interface ClientIdentity {
 export class Caller {
   /**
    * @param developer the developer that the caller acts for; only the admin key of the settings has none
-   * @param client the application that the credential belongs to; undefined: none
+   * @param client the application that the credential belongs to; undefined: none that is stored here
+   * @param isApplication also true for an application of the external token issuer, which is not stored here;
+   *   false for the server's own client
    */
   constructor(
     readonly developer: DeveloperIdentity | undefined,
     private readonly scopes: readonly string[],
     readonly client?: ClientIdentity,
+    readonly isApplication = Boolean(client?.owner),
   ) {}
 
   get isAdmin(): boolean {
@@ -52,7 +55,7 @@ export class Caller {
    * @throws ApiError 403
    */
   assertNotApplication(): void {
-    if (this.client?.owner) throw forbidden('Applications cannot do this.');
+    if (this.isApplication) throw forbidden('Applications cannot do this.');
   }
 
   /**

@@ -7,10 +7,10 @@ import { Caller } from '../access/caller.js';
 import { config } from '../config.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { toApiError } from '../http/api-error.filter.js';
-import { isStorableText } from '../http/json-body.js';
 import { ACCESS_TOKEN_ALGORITHM, type AccessTokenClaims, isAccessToken } from '../tokens/access-token.js';
 import { AccessTokensService } from '../tokens/access-tokens.service.js';
 import { SigningKeysService } from '../tokens/signing-keys.service.js';
+import { readExternalToken } from './external-token.js';
 import { IssuerKeys } from './issuer-keys.js';
 
 interface Token {
@@ -58,14 +58,10 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
   async validate({ header, payload }: Token): Promise<Caller | false> {
     if (payload.iss === config.PUBLIC_URL)
       return isAccessToken(header, payload) && ((await this.accessTokens.findCaller(payload)) ?? false);
-    const { iss, aud, sub, exp, scope } = payload;
-    const audiences = Array.isArray(aud) ? aud : [aud];
-    if (iss !== config.JWT_ISSUER || !audiences.includes(config.JWT_AUDIENCE)) return false;
-    if (typeof exp !== 'number') return false;
-    if (typeof sub !== 'string' || sub === '' || [...sub].length > 255 || !isStorableText(sub)) return false;
-    const scopes =
-      typeof scope === 'string' ? scope.split(' ') : Array.isArray(scope) ? scope.map(String) : [];
-    return new Caller(await this.developers.findOrCreate(sub), scopes);
+    const token = readExternalToken(header, payload);
+    if (!token) return false;
+    const { developerId, scopes, isApplication } = token;
+    return new Caller(await this.developers.findOrCreate(developerId), scopes, undefined, isApplication);
   }
 }
 
@@ -89,6 +85,8 @@ async function findKey(
     return undefined;
   }
   if (!(ALGORITHMS as readonly unknown[]).includes(header.alg)) return undefined;
+  // RFC 7515, section 4.1.11: extensions that must be understood. None is, and jsonwebtoken does not look.
+  if (header.crit !== undefined) return undefined;
   if (issuer === config.PUBLIC_URL) return signingKeys.findPublicKey(header.kid);
   if (!config.JWT_JWKS_URL || issuer !== config.JWT_ISSUER) return undefined;
   return issuerKeys.find(header as JWTHeaderParameters);

@@ -31,8 +31,8 @@ export class ApiKeysController {
     returns: [201, 'The new key, with the key itself.', CreatedApiKeyBody],
     errors: [invalidRequest('developerId is required; property color should not exist')],
   })
-  create(@Body() dto: CreateApiKeyDto): Promise<CreatedApiKeyBody> {
-    return this.apiKeys.create(dto);
+  create(@CurrentCaller() caller: Caller, @Body() dto: CreateApiKeyDto): Promise<CreatedApiKeyBody> {
+    return this.apiKeys.create(caller, dto);
   }
 
   @Get()

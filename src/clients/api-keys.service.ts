@@ -37,8 +37,8 @@ const noClient = (id: string) => invalidRequest(`clientId: there is no API clien
  * Privilege escalation: an application must not turn a grant into a key that outlives it. The server's own
  * client may.
  */
-function assertManagesKeys({ client }: Caller): void {
-  if (client?.owner) throw forbidden('A credential of an API client cannot manage API keys.');
+function assertManagesKeys({ isApplication }: Caller): void {
+  if (isApplication) throw forbidden('A credential of an API client cannot manage API keys.');
 }
 
 /** A new key, and the columns that are its own. */
@@ -66,8 +66,9 @@ export class ApiKeysService {
     private readonly authenticator: ApiKeyAuthenticator,
   ) {}
 
-  /** @throws ApiError 400 */
-  async create(dto: CreateApiKeyDto): Promise<CreatedApiKeyBody> {
+  /** @throws ApiError 400, 403 */
+  async create(caller: Caller, dto: CreateApiKeyDto): Promise<CreatedApiKeyBody> {
+    assertManagesKeys(caller);
     const expiresAt = dto.expiresAt === undefined ? null : new Date(dto.expiresAt);
     if (expiresAt && !(expiresAt > new Date())) throw invalidRequest('expiresAt must be in the future');
     const client = dto.clientId === undefined ? null : await this.findClient(dto.clientId, dto.scopes);

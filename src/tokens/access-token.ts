@@ -12,7 +12,6 @@ export interface AccessTokenClaims {
   jti?: unknown;
   /** Space-separated (RFC 8693); some issuers send a list. */
   scope?: unknown;
-  /** Built-in authorization server only. */
   client_id?: unknown;
   /** Built-in authorization server only: the id of the grant; tokens of client credentials have none. */
   grant?: unknown;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
-import { type EntityManager, IsNull, Not, Raw, Repository } from 'typeorm';
+import { type EntityManager, In, IsNull, Not, Raw, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { ApiClient } from '../clients/api-client.entity.js';
 import { noClient } from '../clients/api-clients.service.js';
@@ -80,7 +80,8 @@ export class EndpointsService {
           ? {}
           : {
               client: {
-                ...(caller.client && { id: caller.client.id }),
+                // An application of another issuer has no endpoints.
+                ...(caller.isApplication && { id: In(caller.client ? [caller.client.id] : []) }),
                 owner: { userId: caller.ownDeveloper().userId },
               },
             }),
@@ -191,7 +192,7 @@ function assertManages(caller: Caller, client: ApiClient | null, clientId: strin
   if (!caller.developer || client.owner.userId !== caller.developer.userId)
     throw forbidden('This API client belongs to another developer.');
   // An application manages its own endpoints, not those of its developer's other applications.
-  if (caller.client && caller.client.id !== client.id)
+  if (caller.isApplication && caller.client?.id !== client.id)
     throw forbidden('This credential belongs to another API client.');
 }
 
