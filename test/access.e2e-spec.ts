@@ -42,6 +42,7 @@ const CREDENTIALS = {
   "client's key that lost a scope": { scopes: ['sync:read'], developer: 'owner', isOfClient: true },
   'read-only token': { scopes: ['sync:read'], developer: 'owner' },
   token: { scopes: SCOPES, developer: 'owner' },
+  "external application's token": { scopes: SCOPES, developer: 'owner', isOfClient: true },
   'read-only grant': { scopes: ['sync:read'], developer: 'owner', isOfClient: true },
   grant: { scopes: SCOPES, developer: 'owner', isOfClient: true },
   'withdrawn grant': {},
@@ -92,7 +93,8 @@ const webhook = (method: string, path: string, scope: string, ok: number, rest =
   [`${method} ${WEBHOOKS}/{id}${path}`]: {
     scope,
     ok,
-    client: 403,
+    stranger: 404,
+    client: 404,
     request: async () => ({ url: `${WEBHOOKS}/${await createWebhook()}${rest}`, body }),
   },
 });
@@ -100,7 +102,8 @@ const delivery = (method: string, path: string, scope: string, ok: number): Reco
   [`${method} ${WEBHOOKS}/{id}/deliveries/{deliveryId}${path}`]: {
     scope,
     ok,
-    client: 403,
+    stranger: 404,
+    client: 404,
     request: async () => {
       const id = await createWebhook();
       return { url: `${WEBHOOKS}/${id}/deliveries/${await createDelivery(id)}${path}` };
@@ -122,28 +125,32 @@ const ROUTES: Record<string, Route> = {
   [`GET ${RECORDS}/{id}`]: { scope: 'sync:read', ok: 200, request: record() },
   [`PATCH ${RECORDS}/{id}`]: { scope: 'sync:write', ok: 200, request: record('', { status: 'ERROR' }) },
   [`DELETE ${RECORDS}/{id}`]: { scope: 'sync:write', ok: 204, request: record() },
-  [`GET ${RECORDS}/{id}/shares`]: { scope: 'sync:read', ok: 200, request: record('/shares') },
+  [`GET ${RECORDS}/{id}/shares`]: { scope: 'sync:read', ok: 200, stranger: 404, request: record('/shares') },
   [`PUT ${RECORDS}/{id}/shares/{developerId}`]: {
     scope: 'sync:write',
     ok: 204,
+    stranger: 404,
     request: record('/shares/third'),
   },
   [`DELETE ${RECORDS}/{id}/shares/{developerId}`]: {
     scope: 'sync:write',
     ok: 204,
+    stranger: 404,
     request: record('/shares/third'),
   },
   // One pins for oneself, and an admin, too, only what it may read as a developer.
   [`PUT ${RECORDS}/{id}/pin`]: {
     scope: 'sync:write',
     ok: 204,
-    admin: { operator: 403, developer: 403 },
+    stranger: 404,
+    admin: { operator: 403, developer: 404 },
     request: record('/pin'),
   },
   [`DELETE ${RECORDS}/{id}/pin`]: {
     scope: 'sync:write',
     ok: 204,
-    admin: { operator: 403, developer: 403 },
+    stranger: 404,
+    admin: { operator: 403, developer: 404 },
     request: record('/pin'),
   },
   'GET /api/v1/collections.json': {
@@ -154,11 +161,13 @@ const ROUTES: Record<string, Route> = {
   'GET /api/v1/collections/{collection_id}.json': {
     scope: 'sync:read',
     ok: 200,
+    stranger: 404,
     request: async () => ({ url: `/api/v1/collections/${(await createItem()).item_user_id}.json` }),
   },
   'GET /api/v1/{assets}/{item_id}.json': {
     scope: 'sync:read',
     ok: 200,
+    stranger: 404,
     request: async () => ({ url: (await createItem()).item_url }),
   },
   'GET /api/v1/sync.json': {
@@ -239,7 +248,8 @@ const ROUTES: Record<string, Route> = {
   [`POST ${WEBHOOKS}`]: {
     scope: 'sync:write',
     ok: 201,
-    client: 403,
+    stranger: 404,
+    client: 404,
     request: async () => ({ url: WEBHOOKS, body: { clientId: (await createClient()).id, url: RECEIVER } }),
   },
   ...webhook('GET', '', 'sync:read', 200),
@@ -283,8 +293,8 @@ beforeAll(async () => {
     ),
   );
 
-  const token = (scope: string[], sub = 'owner', expires = '1h', { privateKey } = issuer) =>
-    new SignJWT({ scope: scope.join(' ') })
+  const token = (scope: string[], sub = 'owner', expires = '1h', { privateKey } = issuer, claims = {}) =>
+    new SignJWT({ scope: scope.join(' '), ...claims })
       .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt' })
       .setIssuer(ISSUER.JWT_ISSUER)
       .setAudience(ISSUER.JWT_AUDIENCE)
@@ -325,6 +335,7 @@ beforeAll(async () => {
     "client's key that lost a scope": reduced.key,
     'read-only token': await token(['sync:read']),
     token: await token(SCOPES),
+    "external application's token": await token(SCOPES, 'owner', '1h', issuer, { client_id: 'app' }),
     'read-only grant': await grant(['sync:read']),
     grant: await grant(SCOPES),
     'withdrawn grant': withdrawn,

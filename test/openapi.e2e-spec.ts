@@ -412,7 +412,7 @@ describe('what the server answers is what the document says:', () => {
     const none = '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d';
     const stranger = await app.developer('dev-1');
     expectDocumented('get /api/v1/webhooks/{id}', await dev.get(url), 200);
-    expectDocumented('get /api/v1/webhooks/{id}', await stranger.get(url), 403);
+    expectDocumented('get /api/v1/webhooks/{id}', await stranger.get(url), 404);
     expectDocumented('get /api/v1/webhooks/{id}', await dev.get(`${WEBHOOKS}/${none}`), 404);
     expectDocumented('patch /api/v1/webhooks/{id}', await dev.patch(url, { assets: null }), 200);
     expectDocumented('patch /api/v1/webhooks/{id}', await dev.patch(url, { secret: 'x' }), 400);

@@ -726,7 +726,7 @@ describe('managing webhooks', () => {
         await stranger.post(`${path}/replay`, { developerId: 'app-owner', since: '2024-01-01T00:00:00Z' }),
         await stranger.delete(path),
       ];
-      for (const answer of answers) expectError(answer, 403, 'forbidden');
+      for (const answer of answers) expectError(answer, 404, 'not_found');
       expect((await stranger.get(WEBHOOKS)).body.data).toEqual([]);
     }
     expect((await app.admin.get(path)).body.active).toBe(true);

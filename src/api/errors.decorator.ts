@@ -7,7 +7,7 @@ const DESCRIPTIONS: Record<number, string> = {
   400: 'Malformed, missing or unknown parameters or fields, each of them named.',
   401: 'Missing, malformed, expired or revoked API key or token.',
   403: 'Valid authentication, but without the required scope, or for another developer.',
-  404: 'The resource does not exist.',
+  404: 'The resource does not exist, or belongs to another developer.',
   409: 'The request conflicts with the current state of the resource.',
   410: 'The cursor is of a lost time, or too old: start anew with `resync_url`.',
   412: 'The record has changed since the version in If-Match.',

@@ -6,17 +6,18 @@ import { config } from '../config.js';
 import type { Caller } from '../access/caller.js';
 import { ALL_TURNS, turns } from '../access/turns.js';
 import { DevelopersService } from '../developers/developers.service.js';
-import { forbidden, notFound } from '../http/api-error.js';
+import { notFound } from '../http/api-error.js';
 import type { Reservation } from '../http/fair-limit.js';
 import type { PageQuery } from '../api/page.dto.js';
 import { FeedClock } from '../feed-clock/feed-clock.js';
 import { JobsService } from '../jobs/jobs.service.js';
+import { IS_READABLE } from '../records/is-readable.js';
 import { itemBodyOf } from '../records/item.dto.js';
 import { type PageEntry, pageText } from '../records/large-page.js';
+import { noRecord } from '../records/record-errors.js';
 import { SyncRecord } from '../records/record.entity.js';
 import { RecordsService } from '../records/records.service.js';
 import { assetOf, itemTypeOf } from '../records/resource-type.js';
-import { Share } from '../records/share.entity.js';
 import { pinnedCollectionOf } from '../sync-feed/pinned-collection.js';
 import type { CollectionsBody, CollectionsQuery } from './collection.dto.js';
 import { FOLLOWERS, type FollowersJob } from './followers.service.js';
@@ -33,7 +34,7 @@ export class CollectionsService {
     private readonly jobs: JobsService,
   ) {}
 
-  /** Idempotent. @throws ApiError 403 if the caller's developer may not read the record, 404 */
+  /** Idempotent. @throws ApiError 403 for the admin key of the settings, 404 */
   async pin(caller: Caller, recordId: string): Promise<void> {
     const developer = caller.ownDeveloper();
     const { userId } = developer;
@@ -61,13 +62,16 @@ export class CollectionsService {
     });
   }
 
-  /** Idempotent. @throws ApiError 403, 404 */
+  /** Idempotent. @throws ApiError 403 for the admin key of the settings, 404 */
   async unpin(caller: Caller, recordId: string): Promise<void> {
     const developer = caller.ownDeveloper();
     const { userId } = developer;
     await this.feedClock.withFeedLock(developer, async (manager) => {
-      const record = await manager.findOneBy(SyncRecord, { id: recordId });
-      const pin = record && (await manager.findOneBy(Pin, { userId, itemId: record.itemId }));
+      const pin = await manager
+        .createQueryBuilder(Pin, 'pin')
+        .innerJoin(SyncRecord, 'record', 'record.userId = pin.itemUserId AND record.itemId = pin.itemId')
+        .where('record.id = :recordId AND pin.userId = :userId', { recordId, userId })
+        .getOne();
       if (pin) await manager.remove(Pin, pin);
       else await this.findReadable(manager, userId, recordId);
     });
@@ -88,7 +92,7 @@ export class CollectionsService {
    *
    * @param memory of the answer
    * @returns the JSON text of a `CollectionPageBody`; a stream if it is large
-   * @throws ApiError 403, 404
+   * @throws ApiError 404, also for the collection of another developer
    */
   async get(
     caller: Caller,
@@ -96,11 +100,9 @@ export class CollectionsService {
     { limit, page }: PageQuery,
     memory: Reservation,
   ): Promise<string | Readable> {
-    if (id !== caller.developer?.userId) {
-      if (!(await this.developers.exists(id))) throw notFound(`There is no collection ${id}.`);
-      if (!caller.isAdmin) throw forbidden(`You have no access to collection ${id}.`);
-    }
     const own = caller.developer?.userId;
+    if (id !== own && !(caller.isAdmin && (await this.developers.exists(id))))
+      throw notFound(`There is no collection ${id}.`);
     const query = this.itemsOf(id);
     const [total, entries] = await turns.run(own, async () => [
       await query.getCount(),
@@ -126,18 +128,8 @@ export class CollectionsService {
     return this.dataSource
       .createQueryBuilder(SyncRecord, 'record')
       .innerJoin(Pin, 'pin', 'pin.itemUserId = record.userId AND pin.itemId = record.itemId')
-      .where('pin.userId = :id')
-      .andWhere((query) => {
-        const share = query
-          .subQuery()
-          .from(Share, 'share')
-          .select('1')
-          .where(
-            'share.userId = record.userId AND share.itemId = record.itemId AND share.readerUserId = :id',
-          );
-        return `(record.userId = :id OR EXISTS ${share.getQuery()})`;
-      })
-      .setParameters({ id });
+      .where('pin.userId = :reader', { reader: id })
+      .andWhere(IS_READABLE);
   }
 
   private async readItems(ids: string[]): Promise<string[]> {
@@ -147,7 +139,8 @@ export class CollectionsService {
   }
 
   private async findReadable(manager: EntityManager, userId: number, id: string): Promise<SyncRecord> {
-    const record = await manager.findOneBy(SyncRecord, { id });
-    return this.records.assertReadable(manager, userId, record, `record ${id}`);
+    const record = await this.records.findReadable(manager, userId, { id });
+    if (!record) throw noRecord(id);
+    return record;
   }
 }

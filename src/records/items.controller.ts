@@ -31,9 +31,9 @@ export class ItemsController {
     @PathParam('assets', { description: 'Plural of the item type.', example: 'routes' }) assets: string,
     @NumberParam('item_id', 'The `item_id` of the feed.', 217) itemId: string,
   ): Promise<ItemBody> {
-    if (!/^[1-9]\d{0,14}$/.test(itemId)) throw notFound(`There is no item ${assets}/${itemId}.`);
-    const record = await this.records.getItem(caller, Number(itemId));
-    if (assetOf(itemTypeOf(record.resourceType)) !== assets)
+    const isId = /^[1-9]\d{0,14}$/.test(itemId);
+    const record = isId ? await this.records.findItem(caller, Number(itemId)) : null;
+    if (!record || assetOf(itemTypeOf(record.resourceType)) !== assets)
       throw notFound(`There is no item ${assets}/${itemId}.`);
     return itemBodyOf(record);
   }

@@ -6,15 +6,16 @@ import type { Readable } from 'node:stream';
 import type { Caller } from '../access/caller.js';
 import { ALL_TURNS, turns } from '../access/turns.js';
 import { DevelopersService } from '../developers/developers.service.js';
-import { forbidden, notFound } from '../http/api-error.js';
+import type { ApiError } from '../http/api-error.js';
 import { assertIfMatch } from '../http/etag.js';
 import type { Reservation } from '../http/fair-limit.js';
 import { FeedClock } from '../feed-clock/feed-clock.js';
 import { coalesce } from '../database/coalesce.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { violates } from '../database/violates.js';
+import { IS_READABLE } from './is-readable.js';
 import { JsonColumn } from './json-column.js';
-import { noRecord, RECORD_EXISTS } from './record-errors.js';
+import { foreignRecord, noRecord, RECORD_EXISTS } from './record-errors.js';
 import { type PageEntry, pageText } from './large-page.js';
 import { assertQuota } from './library-size.js';
 import {
@@ -32,8 +33,6 @@ import { Share } from './share.entity.js';
 
 /** Records before a page from which on it is a heavy read: each costs some 0.1 µs in an index. */
 const FAR = 10_000;
-
-type RecordKey = Pick<SyncRecord, 'userId' | 'itemId'>;
 
 /**
  * The only writer of `records`. Each write is one transaction. It takes the lock of the owner's feed before
@@ -99,9 +98,21 @@ export class RecordsService {
    * @throws ApiError 403 for another developer's record that is not shared, 404
    */
   async get(caller: Caller, id: string, memory: Reservation): Promise<{ etag: string; body: string }> {
-    const stored = await this.assertReadableBy(caller, await this.stored.load(id), `record ${id}`);
-    const { updatedAt, body } = stored.body === null ? await this.getLarge(caller, stored, memory) : stored;
+    const record = await this.stored.load(id);
+    if (!record) throw noRecord(id);
+    if (!caller.isAdmin && caller.developer?.userId !== record.userId)
+      await turns.run(caller.developer?.userId, () => this.assertShared(caller, record));
+    const { updatedAt, body } = record.body === null ? await this.getLarge(caller, record, memory) : record;
     return { etag: etagOf(updatedAt), body: body! };
+  }
+
+  /** @throws ApiError 403, 404 */
+  private async assertShared(caller: Caller, { id, userId, itemId }: StoredRecord): Promise<void> {
+    const readerUserId = caller.developer?.userId;
+    if (await this.dataSource.manager.existsBy(Share, { userId, itemId, readerUserId })) return;
+    // Race: a deletion that commits between the two reads deletes the shares, too. It is a 404, not a 403.
+    if (!(await this.records.existsBy({ userId, itemId }))) throw noRecord(id);
+    throw foreignRecord(id);
   }
 
   private async getLarge(caller: Caller, { id, bytes }: StoredRecord, memory: Reservation) {
@@ -112,15 +123,21 @@ export class RecordsService {
     return record ?? Promise.reject(noRecord(id));
   }
 
-  /** The record of an item page. @throws ApiError 403, 404 */
-  async getItem(caller: Caller, itemId: number): Promise<SyncRecord> {
-    const record = await turns.run(caller.developer?.userId, () => this.records.findOneBy({ itemId }));
-    return this.assertReadableBy(caller, record, `item ${itemId}`);
+  /** The record of an item page: an own or a shared one; for admins, any. */
+  findItem(caller: Caller, itemId: number): Promise<SyncRecord | null> {
+    return turns.run(caller.developer?.userId, () =>
+      caller.isAdmin
+        ? this.records.findOneBy({ itemId })
+        : this.findReadable(this.dataSource.manager, caller.ownDeveloper().userId, { itemId }),
+    );
   }
 
-  /** A record of the caller's library; for admins, of any library. @throws ApiError 403, 404 */
+  /** A record of the caller's library; for admins, of any library. @throws ApiError 404 */
   async getOwn(caller: Caller, id: string): Promise<SyncRecord> {
-    return this.assertOwn(caller, await this.records.findOneBy({ id }), `record ${id}`);
+    const owner = caller.isAdmin ? {} : { userId: caller.ownDeveloper().userId };
+    const record = await this.records.findOneBy({ id, ...owner });
+    if (!record) throw noRecord(id);
+    return record;
   }
 
   /** @throws ApiError 403 for another developer's library, 409 for a key that exists already */
@@ -155,7 +172,7 @@ export class RecordsService {
 
   /** @throws ApiError 403, 404, 412 */
   async update(caller: Caller, id: string, dto: UpdateRecordDto, ifMatch?: string): Promise<SyncRecord> {
-    return this.withRecord(caller, id, async (manager, record) => {
+    const change = async (manager: EntityManager, record: SyncRecord) => {
       assertIfMatch(ifMatch, record.etag);
       const { data = record.data.value, status = record.status, metadata = record.metadata.value } = dto;
       const changes = { data: new JsonColumn(data), status, metadata: new JsonColumn(metadata) };
@@ -172,26 +189,30 @@ export class RecordsService {
         bytes: sizeOf(changes) - sizeOf(record),
       }));
       return updateWhole(manager, Object.assign(record, changes));
-    });
+    };
+    return this.withRecord(caller, id, change, foreignRecord);
   }
 
   /** @throws ApiError 403, 404, 412 */
   async remove(caller: Caller, id: string, ifMatch?: string): Promise<void> {
-    await this.withRecord(caller, id, async (manager, record) => {
+    const removal = async (manager: EntityManager, record: SyncRecord) => {
       assertIfMatch(ifMatch, record.etag);
       await manager.remove(SyncRecord, record);
-    });
+    };
+    await this.withRecord(caller, id, removal, foreignRecord);
   }
 
   /**
    * Runs a transaction on a record of the caller's library (for admins, of any), as its only writer.
    *
-   * @throws ApiError 403, 404
+   * @param whenForeign the error for a record of another developer
+   * @throws ApiError 404, `whenForeign`
    */
   async withRecord<T>(
     caller: Caller,
     id: string,
     work: (manager: EntityManager, record: SyncRecord) => Promise<T>,
+    whenForeign: (id: string) => ApiError = noRecord,
   ): Promise<T> {
     const owner = caller.isAdmin
       ? await this.records.findOne({
@@ -200,8 +221,8 @@ export class RecordsService {
         })
       : caller.developer;
     const refuse = async (manager: EntityManager): Promise<never> => {
-      this.assertOwn(caller, await manager.findOneBy(SyncRecord, { id }), `record ${id}`);
-      throw noRecord(id);
+      const isTold = whenForeign !== noRecord && !caller.isAdmin;
+      throw isTold && (await manager.existsBy(SyncRecord, { id })) ? whenForeign(id) : noRecord(id);
     };
     if (!owner) return refuse(this.records.manager);
     return this.feedClock.withFeedLock(owner, async (manager) => {
@@ -210,50 +231,21 @@ export class RecordsService {
     });
   }
 
-  /**
-   * Returns the record if this developer may read it: as its owner, or by a share.
-   *
-   * @param record just read; null or undefined: it does not exist
-   * @param name for the error message, such as `record 0190…`
-   * @throws ApiError 403, 404
-   */
-  async assertReadable<T extends RecordKey>(
+  /** An own record of this developer, or one that is shared with it. @param key of one record */
+  findReadable(
     manager: EntityManager,
-    readerUserId: number | undefined,
-    record: T | null | undefined,
-    name: string,
-  ): Promise<T> {
-    if (!record) throw notFound(`There is no ${name}.`);
-    const { userId, itemId } = record;
-    if (readerUserId === userId) return record;
-    if (readerUserId !== undefined && (await manager.existsBy(Share, { userId, itemId, readerUserId })))
-      return record;
-    // Race: a deletion that commits between the two reads deletes the shares, too. It is a 404, not a 403.
-    if (!(await manager.existsBy(SyncRecord, { userId, itemId }))) throw notFound(`There is no ${name}.`);
-    throw forbidden(`You have no access to ${name}.`);
+    reader: number,
+    key: { id: string } | { itemId: number },
+  ): Promise<SyncRecord | null> {
+    // eslint-disable-next-line no-restricted-syntax -- reads only
+    const records = manager.createQueryBuilder(SyncRecord, 'record');
+    return records.where(key).andWhere(IS_READABLE, { reader }).getOne();
   }
 
   private async readRecords(ids: readonly string[]): Promise<(StoredRecord | undefined)[]> {
     const rows = await this.dataSource.execute<StoredRecord>(READ_RECORDS, [ids]);
     const records = new Map(rows.map((row) => [row.id, row]));
     return ids.map((id) => records.get(id));
-  }
-
-  private async assertReadableBy<T extends RecordKey>(
-    caller: Caller,
-    record: T | null | undefined,
-    name: string,
-  ): Promise<T> {
-    if (caller.isAdmin && record) return record;
-    const userId = caller.developer?.userId;
-    if (record?.userId === userId && record) return record;
-    return turns.run(userId, () => this.assertReadable(this.dataSource.manager, userId, record, name));
-  }
-
-  private assertOwn(caller: Caller, record: SyncRecord | null, name: string): SyncRecord {
-    if (!record) throw notFound(`There is no ${name}.`);
-    if (caller.isAdmin || record.userId === caller.developer?.userId) return record;
-    throw forbidden(`The ${name} belongs to another developer.`);
   }
 }
 

@@ -56,9 +56,9 @@ export class SharesController {
     summary: 'Stop sharing a record',
     description:
       'Takes effect at once. If the developer has pinned the record, the feed of that developer gets ' +
-      '`removed`. Idempotent.',
+      '`removed`. Idempotent, also for an unknown developer.',
     returns: [204, 'The record is not shared.'],
-    errors: [INVALID_ID, NO_RECORD, NO_DEVELOPER],
+    errors: [INVALID_ID, NO_RECORD],
   })
   @TakesOwnTurns()
   revoke(

@@ -18,7 +18,14 @@ export class SharesService {
     private readonly developers: DevelopersService,
   ) {}
 
-  /** Idempotent. @throws ApiError 400 for the owner, 403, 404 */
+  /**
+   * Idempotent.
+   *
+   * Enumeration: the owner of a record learns which developers exist. A share that goes nowhere because of a
+   * typing error would be worse.
+   *
+   * @throws ApiError 400 for the owner, 404
+   */
   async grant(caller: Caller, recordId: string, developerId: string): Promise<void> {
     const reader = caller.isAdmin
       ? await this.developers.findOrCreate(developerId)
@@ -33,20 +40,21 @@ export class SharesService {
   }
 
   /**
-   * Idempotent. Takes effect at once: when this returns, the developer cannot read the record any more.
+   * Idempotent. Takes effect at once: when this returns, the developer cannot read the record any more. Enumeration: an
+   * unknown developer has no share either.
    *
-   * @throws ApiError 403, 404
+   * @throws ApiError 404
    */
   async revoke(caller: Caller, recordId: string, developerId: string): Promise<void> {
     const reader = await this.developers.find(developerId);
     await this.records.withRecord(caller, recordId, async (manager, { userId, itemId }) => {
-      if (!reader) throw notFound(`There is no developer ${developerId}.`);
-      const share = await manager.findOneBy(Share, { userId, itemId, readerUserId: reader.userId });
+      const share =
+        reader && (await manager.findOneBy(Share, { userId, itemId, readerUserId: reader.userId }));
       if (share) await manager.remove(Share, share);
     });
   }
 
-  /** @throws ApiError 403, 404 */
+  /** @throws ApiError 404 */
   async list(caller: Caller, recordId: string, { limit, page }: PageQuery): Promise<SharePageBody> {
     const record = await this.records.getOwn(caller, recordId);
     const [shares, total] = await this.dataSource.manager.findAndCount(Share, {

@@ -28,6 +28,9 @@ import { WebhookPosition } from './webhook-position.entity.js';
 
 export const TEST_IS_ONCE = conflict('A test cannot be sent again.');
 
+/** No developer has it: user ids start at 1. */
+const NOBODY = 0;
+
 /** $1 client, $2 user id */
 const MAY_READ = `SELECT ${mayRead('$1', '$2')} AS "mayRead"`;
 
@@ -45,16 +48,16 @@ export class DeliveriesService {
     private readonly options: SenderOptions,
   ) {}
 
-  /** Newest first. @throws ApiError 403, 404 */
+  /** Newest first. @throws ApiError 404 */
   async list(caller: Caller, endpointId: string, query: DeliveriesQuery): Promise<WebhookDeliveryPageBody> {
     const { developerId, status, kind, limit, page } = query;
     await this.endpoints.find(this.dataSource.manager, caller, endpointId);
     const developer = developerId === undefined ? undefined : await this.developers.find(developerId);
-    if (developerId !== undefined && !developer) return { total: 0, page, limit, data: [] };
     const [deliveries, total] = await this.deliveries.findAndCount({
       where: {
         endpointId,
-        ...(developer && { userId: developer.userId }),
+        // Enumeration: an unknown developer is looked for, too.
+        ...(developerId !== undefined && { userId: developer?.userId ?? NOBODY }),
         ...(status && { status }),
         ...(kind && { kind }),
       },
@@ -65,7 +68,7 @@ export class DeliveriesService {
     return { total, page, limit, data: deliveries.map((delivery) => WebhookDeliveryBody.of(delivery)) };
   }
 
-  /** @throws ApiError 403, 404 */
+  /** @throws ApiError 404 */
   async get(caller: Caller, endpointId: string, id: string): Promise<WebhookDeliveryDetailBody> {
     const delivery = await this.find(caller, endpointId, id);
     const attempts = await this.attempts.find({ where: { deliveryId: id }, order: { id: 'ASC' } });
@@ -75,7 +78,7 @@ export class DeliveriesService {
     };
   }
 
-  /** Sends a message without notifications, once, and waits for its answer. @throws ApiError 403, 404 */
+  /** Sends a message without notifications, once, and waits for its answer. @throws ApiError 404 */
   async test(caller: Caller, endpointId: string): Promise<WebhookDeliveryDetailBody> {
     const endpoint = await this.endpoints.find(this.dataSource.manager, caller, endpointId);
     const { url, secret, previousSecretExpiresAt } = endpoint;
@@ -101,7 +104,7 @@ export class DeliveriesService {
     return this.get(caller, endpointId, id);
   }
 
-  /** Sends a message again, under its id. @throws ApiError 403, 404, 409 for a test */
+  /** Sends a message again, under its id. @throws ApiError 404, 409 for a test */
   async replayDelivery(caller: Caller, endpointId: string, deliveryId: string): Promise<void> {
     const { client } = await this.endpoints.find(this.dataSource.manager, caller, endpointId);
     const { userId } = await this.find(caller, endpointId, deliveryId);
@@ -114,16 +117,15 @@ export class DeliveriesService {
     this.scheduler.nudge();
   }
 
-  /** Sends a range of a feed again, in new messages. @throws ApiError 400, 403, 404 */
+  /** Sends a range of a feed again, in new messages. @throws ApiError 400, 404 */
   async replayRange(caller: Caller, endpointId: string, dto: ReplayDto): Promise<void> {
     const { developerId, since, until } = dto;
     const { client } = await this.endpoints.find(this.dataSource.manager, caller, endpointId);
-    const developer = await this.developers.find(developerId);
-    if (!developer) throw notFound(`There is no developer ${developerId}.`);
     const [start, end] = [new Date(since), until === undefined ? null : new Date(until)];
     if (end && end <= start) throw invalidRequest('until must be after since');
-    await this.assertMayRead(client.id, developer.userId, `developer ${developerId}`);
-    await this.dataSource.execute(REPLAY_RANGE, [developer.userId, endpointId, start, end]);
+    const { userId = NOBODY } = (await this.developers.find(developerId)) ?? {};
+    await this.assertMayRead(client.id, userId, `developer ${developerId}`);
+    await this.dataSource.execute(REPLAY_RANGE, [userId, endpointId, start, end]);
     this.scheduler.nudge();
   }
 

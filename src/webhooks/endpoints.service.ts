@@ -5,7 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { ApiClient } from '../clients/api-client.entity.js';
 import { noClient } from '../clients/api-clients.service.js';
 import type { Caller } from '../access/caller.js';
-import { conflict, forbidden, invalidRequest, notFound } from '../http/api-error.js';
+import { conflict, invalidRequest, notFound } from '../http/api-error.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import {
@@ -39,11 +39,12 @@ export class EndpointsService {
     private readonly scheduler: Scheduler,
   ) {}
 
-  /** @throws ApiError 400, 403, 404, 409 */
+  /** @throws ApiError 400, 404, 409 */
   async create(caller: Caller, dto: CreateWebhookDto): Promise<WebhookWithSecretBody> {
     const { url, assets, active = true } = dto;
     const clientId = dto.clientId.toLowerCase();
-    assertManages(caller, await this.dataSource.manager.findOne(ApiClient, clientOf(clientId)), clientId);
+    const owned = await this.dataSource.manager.findOne(ApiClient, clientOf(clientId));
+    if (!owned || !manages(caller, owned)) throw noClient(clientId);
     await assertReachable(url);
     const now = new Date();
     const secret = generateSecret();
@@ -97,7 +98,7 @@ export class EndpointsService {
     return WebhookBody.of(await this.find(this.dataSource.manager, caller, id));
   }
 
-  /** @throws ApiError 400, 403, 404 */
+  /** @throws ApiError 400, 404 */
   async update(caller: Caller, id: string, { url, assets, active }: UpdateWebhookDto): Promise<WebhookBody> {
     await this.find(this.dataSource.manager, caller, id);
     if (url !== undefined) await assertReachable(url);
@@ -117,14 +118,15 @@ export class EndpointsService {
     return WebhookBody.of(endpoint);
   }
 
-  /** @throws ApiError 403, 404 */
+  /** @throws ApiError 404 */
   async delete(caller: Caller, id: string): Promise<void> {
     await this.find(this.dataSource.manager, caller, id);
     await this.endpoints.delete(id);
   }
 
-  /** @throws ApiError 403, 404 */
+  /** @throws ApiError 404 */
   async rotateSecret(caller: Caller, id: string, overlapSeconds: number): Promise<WebhookWithSecretBody> {
+    await this.find(this.dataSource.manager, caller, id);
     const secret = generateSecret();
     const endpoint = await this.change(caller, id, async (manager, { secret: previousSecret }) => {
       const now = Date.now();
@@ -140,17 +142,16 @@ export class EndpointsService {
   }
 
   /**
-   * An endpoint that the caller may manage.
+   * An endpoint that the caller manages. Enumeration: any other one is as good as none.
    *
-   * @throws ApiError 403, 404
+   * @throws ApiError 404
    */
   async find(manager: EntityManager, caller: Caller, id: string): Promise<WebhookEndpoint> {
     const endpoint = await manager.findOne(WebhookEndpoint, {
       where: { id },
       relations: { client: { owner: true } },
     });
-    if (!endpoint) throw notFound(`There is no webhook ${id}.`);
-    assertManages(caller, endpoint.client, endpoint.clientId);
+    if (!endpoint || !manages(caller, endpoint.client)) throw notFound(`There is no webhook ${id}.`);
     return endpoint;
   }
 
@@ -184,16 +185,11 @@ async function rescan(manager: EntityManager, endpointId: string): Promise<void>
 
 const clientOf = (id: string) => ({ where: { id }, relations: { owner: true } });
 
-/** @throws ApiError 403, 404 */
-function assertManages(caller: Caller, client: ApiClient | null, clientId: string): void {
-  // The server's own client has no owner.
-  if (!client?.owner) throw noClient(clientId);
-  if (caller.isAdmin) return;
-  if (!caller.developer || client.owner.userId !== caller.developer.userId)
-    throw forbidden('This API client belongs to another developer.');
+/** Endpoints belong to the developer who owns their client. The server's own client has no owner. */
+function manages(caller: Caller, { id, owner }: ApiClient): boolean {
+  if (!owner || caller.isAdmin) return owner !== null;
   // An application manages its own endpoints, not those of its developer's other applications.
-  if (caller.isApplication && caller.client?.id !== client.id)
-    throw forbidden('This credential belongs to another API client.');
+  return owner.userId === caller.developer?.userId && (!caller.isApplication || caller.client?.id === id);
 }
 
 /** @throws ApiError 400 */

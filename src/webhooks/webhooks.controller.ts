@@ -185,7 +185,10 @@ export class WebhooksController {
       'The changes of a developer in this range, in messages of 100, beside new changes. Nothing is sent ' +
       'where the feed has nothing.',
     returns: [202, 'It will be sent.'],
-    errors: [invalidRequest('until must be after since'), notFound('There is no developer dev-404.')],
+    errors: [
+      invalidRequest('until must be after since'),
+      notFound('The API client has no live key or grant of developer dev-404.'),
+    ],
   })
   replayRange(
     @CurrentCaller() caller: Caller,

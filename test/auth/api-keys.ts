@@ -353,7 +353,7 @@ describe('a developer', () => {
   });
   const forbidden = { status: 403, body: { error: 'Forbidden', code: 'forbidden' } };
 
-  it("gets 403 for every request about another's records, and changes nothing", async () => {
+  it("gets 403 for another's records, 404 for their item pages, and changes nothing", async () => {
     const record = await alice.create(recordOf('alice'));
     const path = `${RECORDS}/${record.id}`;
     expect(await bob.get(path)).toMatchObject(forbidden);
@@ -362,7 +362,7 @@ describe('a developer', () => {
     expect(await bob.get(`${RECORDS}?developerId=alice`)).toMatchObject(forbidden);
     expect(await bob.post(RECORDS, recordOf('alice'))).toMatchObject(forbidden);
     const feed = (await alice.sync({ since: '1970-01-01' })).body;
-    expect(await bob.get(feed.items.at(-1).item_url)).toMatchObject(forbidden);
+    expect(await bob.get(feed.items.at(-1).item_url)).toMatchObject({ status: 404 });
     expect((await alice.get(path)).body).toEqual(record);
   });
 

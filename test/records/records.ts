@@ -950,9 +950,9 @@ describe('the item page', () => {
     expect((await dev.get(url)).body.route).toMatchObject({ data: { now: true }, updated_at: updatedAt });
   });
 
-  it("is 403 for another developer's, and open to an admin", async () => {
+  it("is 404 for another developer's, and open to an admin", async () => {
     const { url, item } = await createdItem({ resourceType: 'ROUTE' });
-    expectError(await other.get(url), 403, 'forbidden', String(item.item_id));
+    expectError(await other.get(url), 404, 'not_found', String(item.item_id));
     expect((await app.admin.get(url)).status).toBe(200);
   });
 

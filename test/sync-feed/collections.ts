@@ -48,7 +48,7 @@ describe('sharing', () => {
     const path = `${RECORDS}/${record.id}`;
     const [item] = (await owner.api.sync('since=1970-01-01')).body.items;
     expect((await reader.api.get(path)).status).toBe(403);
-    expect((await reader.api.get(item.item_url)).status).toBe(403);
+    expect((await reader.api.get(item.item_url)).status).toBe(404);
     for (let twice = 0; twice < 2; twice++) {
       expect(await owner.api.put(`${path}/shares/${reader.id}`)).toMatchObject({ status: 204, body: '' });
     }
@@ -59,8 +59,8 @@ describe('sharing', () => {
     });
     expect((await reader.api.patch(path, { data: {} })).status).toBe(403);
     expect((await reader.api.delete(path)).status).toBe(403);
-    expect((await reader.api.get(`${path}/shares`)).status).toBe(403);
-    expect((await reader.api.put(`${path}/shares/${reader.id}`)).status).toBe(403);
+    expect((await reader.api.get(`${path}/shares`)).status).toBe(404);
+    expect((await reader.api.put(`${path}/shares/${reader.id}`)).status).toBe(404);
     expect((await reader.api.get(RECORDS)).body).toMatchObject({ total: 0, data: [] });
     expect((await reader.api.sync('since=1970-01-01')).body.items).toEqual([]);
     const shares = await owner.api.get(`${path}/shares`);
@@ -88,12 +88,12 @@ describe('sharing', () => {
     const path = `${RECORDS}/${(await owner.create()).id}`;
     const nobody = `${RECORDS}/00000000-0000-7000-8000-000000000000`;
     expect((await owner.api.put(`${path}/shares/never-seen`)).status).toBe(404);
-    expect((await owner.api.delete(`${path}/shares/never-seen`)).status).toBe(404);
+    expect((await owner.api.delete(`${path}/shares/never-seen`)).status).toBe(204);
     expect((await owner.api.put(`${path}/shares/${owner.id}`)).status).toBe(400);
     expect((await owner.api.put(`${path}/shares/a%00b`)).status).toBe(400);
     expect((await owner.api.put(`${RECORDS}/no-uuid/shares/${reader.id}`)).status).toBe(400);
     expect((await owner.api.put(`${nobody}/shares/${reader.id}`)).status).toBe(404);
-    expect((await reader.api.put(`${path}/shares/${reader.id}`)).status).toBe(403);
+    expect((await reader.api.put(`${path}/shares/${reader.id}`)).status).toBe(404);
     expect((await app.admin.put(`${path}/shares/${reader.id}`)).status).toBe(204);
     expect((await app.admin.put(`${path}/shares/new-developer`)).status).toBe(204);
     expect((await app.admin.get(`${path}/shares?limit=1`)).body).toMatchObject({ total: 2, limit: 1 });
@@ -137,11 +137,11 @@ describe('pinning', () => {
   it('needs a record that the developer may read, even of an admin', async () => {
     const [owner, other] = await pair();
     const { id } = await owner.create();
-    expect((await other.api.put(`${RECORDS}/${id}/pin`)).status).toBe(403);
-    expect((await other.api.delete(`${RECORDS}/${id}/pin`)).status).toBe(403);
+    expect((await other.api.put(`${RECORDS}/${id}/pin`)).status).toBe(404);
+    expect((await other.api.delete(`${RECORDS}/${id}/pin`)).status).toBe(404);
     expect((await app.admin.put(`${RECORDS}/${id}/pin`)).status).toBe(403);
     const adminOfOther = await app.developer(other.id, ['sync:admin']);
-    expect((await adminOfOther.put(`${RECORDS}/${id}/pin`)).status).toBe(403);
+    expect((await adminOfOther.put(`${RECORDS}/${id}/pin`)).status).toBe(404);
     expect((await other.api.put(`${RECORDS}/00000000-0000-7000-8000-000000000000/pin`)).status).toBe(404);
     expect((await other.api.put(`${RECORDS}/no-uuid/pin`)).status).toBe(400);
     const reader = await app.developer(owner.id, ['sync:read']);
@@ -152,7 +152,7 @@ describe('pinning', () => {
     const [a, b] = await pair();
     const url = async (developer: Developer) =>
       (await developer.api.get('/api/v1/collections.json')).body.collections[0].url;
-    expect((await a.api.get(await url(b))).status).toBe(403);
+    expect((await a.api.get(await url(b))).status).toBe(404);
     expect((await app.admin.get(await url(b))).status).toBe(200);
     expect(
       (await app.admin.get(`/api/v1/collections.json?developerId=${b.id}`)).body.collections[0].url,
@@ -205,8 +205,8 @@ describe('following', () => {
     const [, removed] = follower.feed.received;
     expect(removed.collection).toMatchObject({ type: 'pinned' });
     expect(await follower.api.get(removed.item_url)).toMatchObject({
-      status: 403,
-      body: { code: 'forbidden' },
+      status: 404,
+      body: { code: 'not_found' },
     });
     expect((await follower.api.get(removed.collection!.url)).body.items).toEqual([]);
   });

@@ -242,8 +242,7 @@ export class Follower implements FeedReader {
         );
       this.contents.set(id, page);
       this.model.history.records.set(id, page.record_id);
-    } else if (status === 404 || status === 403) {
-      if (own && status === 403) this.fail('permission', `got 403 for its own item ${id}`, { item: id });
+    } else if (status === 404) {
       this.contents.delete(id);
     } else return; // Retried after the next poll.
     this.statistics.countPoll(this.styleName, { contents: 1 });

@@ -59,7 +59,9 @@ export class Writer {
         const [record, other] = [recent(own), random.pick(others)];
         const path = `${RECORDS}/${record.id}/shares/${other.developerId}`;
         const share = record.shareWith(other);
-        await this.setFlag(operation, share, operation === 'share', record, path, other.developerId, [204]);
+        const isShared = operation === 'share';
+        const response = await this.setFlag(operation, share, isShared, record, path, other.developerId);
+        this.verifyExistence(record, response);
         return;
       }
       case 'pin':
@@ -72,16 +74,8 @@ export class Writer {
         const pin = record.pinOf(this.developer);
         // Only a 204 for a pin proves access: an item whose share has ended can still be unpinned, until its
         // `removed` arrives.
-        await this.verifyAccess(record, operation === 'pin' ? [204] : [], () =>
-          this.setFlag(
-            operation,
-            pin,
-            operation === 'pin',
-            record,
-            `${RECORDS}/${record.id}/pin`,
-            '',
-            [204, 403],
-          ),
+        await this.verifyAccess(record, operation === 'pin' ? [204] : [], 404, () =>
+          this.setFlag(operation, pin, operation === 'pin', record, `${RECORDS}/${record.id}/pin`, ''),
         );
         return;
       }
@@ -151,7 +145,6 @@ export class Writer {
     record: KnownRecord,
     path: string,
     target: string,
-    statuses: number[],
   ): Promise<HttpResponse> {
     const entry = this.begin(operation, {
       record: record.id,
@@ -159,9 +152,8 @@ export class Writer {
     });
     const write: Write = { operation, entry, content: {} };
     const end = flag.set(value, entry);
-    const response = await this.send(write, value ? 'PUT' : 'DELETE', path, [...statuses, 404]);
+    const response = await this.send(write, value ? 'PUT' : 'DELETE', path, [204, 404]);
     end(write.outcome!);
-    this.verifyExistence(record, response);
     return response;
   }
 
@@ -177,7 +169,7 @@ export class Writer {
       await this.send(write, 'GET', path, [403]);
       return;
     }
-    await this.verifyAccess(record, [200], () => {
+    await this.verifyAccess(record, [200], 403, () => {
       const entry = this.begin('read', { record: record.id, text: `read ${record.id}` });
       const write: Write = { operation: 'read', entry, content: {} };
       return this.send(write, 'GET', `${RECORDS}/${record.id}`, [200, 403, 404]);
@@ -188,17 +180,19 @@ export class Writer {
    * Compares a response with the developer's right to read, if that is certain during the request.
    *
    * @param granted statuses that prove access
+   * @param refused the status without access; 404 also means that the record is deleted
    */
   private async verifyAccess(
     record: KnownRecord,
     granted: number[],
+    refused: 403 | 404,
     request: () => Promise<HttpResponse>,
   ): Promise<void> {
     const share = record.shareWith(this.developer);
     const before = share.version;
     const mayRead = record.owner === this.developer || share.value;
     const response = await request();
-    this.verifyExistence(record, response);
+    if (refused !== 404) this.verifyExistence(record, response);
     if (share.version !== before || mayRead === undefined) return;
     const isGranted = granted.includes(response.status);
     if (isGranted && !mayRead)
@@ -207,8 +201,8 @@ export class Writer {
         `${this.developer.developerId} got ${response.status}, but it is not shared`,
         record,
       );
-    if (response.status === 403 && mayRead)
-      this.model.fail('permission', `${this.developer.developerId} got 403, but may read it`, record);
+    if (response.status === refused && mayRead && !(refused === 404 && record.mayBeDeleted))
+      this.model.fail('permission', `${this.developer.developerId} got ${refused}, but may read it`, record);
   }
 
   private begin(operation: Operation, more: Pick<Entry, 'text' | 'record'>): Entry {
