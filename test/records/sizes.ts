@@ -93,10 +93,10 @@ describe('a page of records of 1 MiB', () => {
   const list = (api: Api, query = '') => api.get(`${RECORDS}?limit=100${query}`);
 
   /** A developer with large records, and small ones between them. */
-  async function largeLibrary(developerId: string) {
+  async function largeLibrary(developerId: string, count = 8) {
     const api = await app.developer(developerId);
     const records = [];
-    for (let n = 0; n < 8; n++) {
+    for (let n = 0; n < count; n++) {
       const data = { text: n % 2 === 0 ? 'ä'.repeat(0.49 * MIB) : 'small' };
       records.push(await api.create({ developerId, resourceType: 'BLOB', resourceKey: `blob-${n}`, data }));
     }
@@ -125,7 +125,8 @@ describe('a page of records of 1 MiB', () => {
   });
 
   it('that clients do not read: only the caller with too many of them waits; it goes on when they are gone', async () => {
-    const { api } = await largeLibrary('unread');
+    // 24 MiB: more than the buffers of both ends of a connection take.
+    const { api } = await largeLibrary('unread', 48);
     const other = await largeLibrary('reading');
     const request = `GET ${RECORDS}?limit=100 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${api.key}\r\n\r\n`;
     const unread = [];
