@@ -12,14 +12,15 @@ const ROOMS = {
   database: [],
   api: ['http'],
   access: ['http', 'api'],
+  audit: ['http', 'api', 'database', 'access'],
   jobs: ['database'],
   histories: ['database'],
-  developers: ['http', 'api', 'database', 'access', 'histories'],
+  developers: ['http', 'api', 'database', 'access', 'audit', 'histories'],
   'feed-clock': ['http', 'database', 'access', 'histories', 'developers'],
-  clients: ['http', 'api', 'database', 'access', 'histories', 'developers'],
-  tokens: ['http', 'api', 'database', 'access', 'histories', 'developers', 'clients'],
+  clients: ['http', 'api', 'database', 'access', 'audit', 'histories', 'developers'],
+  tokens: ['http', 'api', 'database', 'access', 'audit', 'histories', 'developers', 'clients'],
   auth: ['http', 'api', 'database', 'access', 'developers', 'clients', 'tokens'],
-  records: ['http', 'api', 'database', 'access', 'developers', 'feed-clock'],
+  records: ['http', 'api', 'database', 'access', 'audit', 'developers', 'feed-clock'],
   'sync-feed': ['http', 'api', 'database', 'access', 'histories', 'developers', 'feed-clock', 'records'],
   collections: [
     ...['http', 'api', 'database', 'access', 'developers', 'feed-clock', 'records'],
@@ -29,7 +30,11 @@ const ROOMS = {
     ...['http', 'api', 'database', 'access', 'histories', 'developers', 'feed-clock', 'clients', 'tokens'],
     ...['sync-feed', 'jobs'],
   ],
-  oauth: ['http', 'api', 'database', 'access', 'developers', 'clients', 'tokens'],
+  oauth: ['http', 'api', 'database', 'access', 'audit', 'developers', 'clients', 'tokens'],
+  erasure: [
+    ...['http', 'api', 'database', 'access', 'audit', 'developers', 'feed-clock', 'clients', 'tokens'],
+    ...['records', 'jobs'],
+  ],
   health: ['http', 'api', 'database', 'access'],
 };
 

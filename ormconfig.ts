@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { AuditLine } from './src/audit/audit-line.entity.js';
 import { ApiClient } from './src/clients/api-client.entity.js';
 import { ApiKey } from './src/clients/api-key.entity.js';
 import { Pin } from './src/collections/pin.entity.js';
@@ -7,6 +8,7 @@ import { PreparingClient, SESSION } from './src/database/preparing-client.js';
 import { Replicas } from './src/database/replicas.js';
 import { TidemarkDataSource } from './src/database/tidemark-data-source.js';
 import { Developer } from './src/developers/developer.entity.js';
+import { ErasedFeed } from './src/feed-clock/erased-feed.entity.js';
 import { Feed } from './src/feed-clock/feed.entity.js';
 import { History } from './src/histories/history.entity.js';
 import { Initial1700000000000 } from './src/migrations/1700000000000-initial.js';
@@ -38,10 +40,11 @@ const dataSource = new TidemarkDataSource(
       ? { username: 'postgres', password: 'postgres', database: 'postgres' }
       : { url: config.DATABASE_URL }),
     entities: [
-      ...[History, Developer, Feed, ApiClient, ApiKey, Grant, SigningKey, RevokedToken],
+      ...[History, Developer, Feed, ErasedFeed, ApiClient, ApiKey, Grant, SigningKey, RevokedToken],
       ...[OAuthState, Password, Invite, LoginAttempts],
       ...[SyncRecord, Share, ChangeEvent, Pin],
       ...[WebhookEndpoint, WebhookPosition, WebhookDelivery, WebhookAttempt],
+      AuditLine,
     ],
     // Subscribers are Nest providers that register themselves: `*.subscriber.ts`.
     migrations: [Initial1700000000000],

@@ -1,10 +1,12 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import dataSource from '../ormconfig.js';
+import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { ClientsModule } from './clients/clients.module.js';
 import { CollectionsModule } from './collections/collections.module.js';
 import { DevelopersModule } from './developers/developers.module.js';
+import { ErasureModule } from './erasure/erasure.module.js';
 import { FeedClockModule } from './feed-clock/feed-clock.module.js';
 import { HealthController } from './health/health.controller.js';
 import { HistoriesModule } from './histories/histories.module.js';
@@ -22,6 +24,7 @@ import { WebhooksModule } from './webhooks/webhooks.module.js';
       // then.
       dataSourceFactory: () => Promise.resolve(dataSource),
     }),
+    AuditModule,
     AuthModule,
     DevelopersModule,
     FeedClockModule,
@@ -33,6 +36,7 @@ import { WebhooksModule } from './webhooks/webhooks.module.js';
     SyncFeedModule,
     CollectionsModule,
     WebhooksModule,
+    ErasureModule,
   ],
   controllers: [HealthController],
 })

@@ -137,6 +137,10 @@ export class Config {
   @Integer(1, 3_650)
   WEBHOOK_LOG_DAYS: number = 30;
 
+  /** Days. */
+  @Integer(1, 3_650)
+  AUDIT_LOG_DAYS: number = 365;
+
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
   LOG_LEVEL: string = 'info';
 

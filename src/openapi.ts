@@ -62,6 +62,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
     .addTag('Developers', 'The owners of libraries.')
     .addTag('Grants', 'Permissions that developers have given to applications.')
     .addTag('Accounts', 'Passwords and signing keys, managed by admins.')
+    .addTag('Audit log', 'Changes of credentials, rights and accounts, for admins.')
     .addTag('Health', 'For operators.')
     .build();
   return SwaggerModule.createDocument(app, config, {

@@ -188,6 +188,15 @@ const ROUTES: Record<string, Route> = {
     ok: 200,
     request: of('/api/v1/developers/owner', { name: 'Owner' }),
   },
+  'DELETE /api/v1/developers/{developerId}': {
+    scope: 'sync:admin',
+    ok: 204,
+    request: async () => {
+      await createKey('to-erase', ['sync:read']);
+      return { url: '/api/v1/developers/to-erase' };
+    },
+  },
+  'GET /api/v1/audit-log': { scope: 'sync:admin', ok: 200, request: of('/api/v1/audit-log') },
 
   'PUT /api/v1/developers/{developerId}/password': {
     scope: 'sync:admin',

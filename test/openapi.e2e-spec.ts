@@ -22,6 +22,8 @@ const ROUTES = {
   'delete /api/v1/api-keys/{id}': [204, 400, 401, 403, 404, 500, 503],
   'get /api/v1/users/current.json': [200, 401, 403, 500, 503],
   'put /api/v1/developers/{developerId}': [200, 400, 401, 403, 413, 415, 500, 503],
+  'delete /api/v1/developers/{developerId}': [204, 400, 401, 403, 404, 409, 500, 503],
+  'get /api/v1/audit-log': [200, 400, 401, 403, 500, 503],
   'get /api/v1/grants': [200, 400, 401, 403, 500, 503],
   'delete /api/v1/grants/{id}': [204, 400, 401, 403, 404, 500, 503],
   'put /api/v1/developers/{developerId}/password': [204, 400, 401, 403, 413, 415, 500, 503],

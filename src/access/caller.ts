@@ -1,4 +1,5 @@
 import { forbidden } from '../http/api-error.js';
+import type { Authenticated, Credential } from '../http/current-request.js';
 import type { Scope } from './scopes.js';
 
 /** A developer by both names: `userId` (integer) in the feed, `developerId` (string) in the records API. */
@@ -17,9 +18,10 @@ export interface ClientIdentity {
 }
 
 /** The subject of a valid credential. */
-export class Caller {
+export class Caller implements Authenticated {
   /**
    * @param developer the developer that the caller acts for; only the admin key of the settings has none
+   * @param credential names the key or the token in logs
    * @param client the application that the credential belongs to; undefined: none that is stored here
    * @param isApplication also true for an application of the external token issuer, which is not stored here;
    *   false for the server's own client
@@ -27,6 +29,7 @@ export class Caller {
   constructor(
     readonly developer: DeveloperIdentity | undefined,
     private readonly scopes: readonly string[],
+    readonly credential: Credential,
     readonly client?: ClientIdentity,
     readonly isApplication = Boolean(client?.owner),
   ) {}

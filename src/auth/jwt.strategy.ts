@@ -61,7 +61,8 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
     const token = readExternalToken(header, payload);
     if (!token) return false;
     const { developerId, scopes, isApplication } = token;
-    return new Caller(await this.developers.findOrCreate(developerId), scopes, undefined, isApplication);
+    const developer = await this.developers.findOrCreate(developerId);
+    return new Caller(developer, scopes, { kind: 'access_token', id: null }, undefined, isApplication);
   }
 }
 

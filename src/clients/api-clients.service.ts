@@ -4,7 +4,10 @@ import { isUUID } from 'class-validator';
 import { timingSafeEqual } from 'node:crypto';
 import { IsNull, Not, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { audit } from '../audit/audit.js';
+import type { AuditAction } from '../audit/audit-line.entity.js';
 import { DevelopersService } from '../developers/developers.service.js';
+import { lockDeveloper } from '../developers/lock-developer.js';
 import { Histories } from '../histories/histories.js';
 import { invalidRequest, notFound } from '../http/api-error.js';
 import {
@@ -21,6 +24,8 @@ import { generateClientSecret, hashSecret } from './secrets.js';
 
 /** Clients that an admin manages: all but the server's own. */
 const MANAGED = { owner: Not(IsNull()) };
+
+type Clients = Repository<ApiClient>;
 
 @Injectable()
 export class ApiClientsService {
@@ -67,21 +72,25 @@ export class ApiClientsService {
     const owner = await this.developers.findOrCreate(developerId);
     const secret = isPublic ? null : generateClientSecret();
     const now = new Date();
-    const saved = await this.clients.save(
-      this.clients.create({
-        ...settings,
-        redirectUris,
-        defaultAssets,
-        id: uuidv7(),
-        owner,
-        secretHash: secret === null ? null : hashSecret(secret),
-        previousSecretHash: null,
-        previousSecretExpiresAt: null,
-        createdAt: now,
-        updatedAt: now,
-      }),
-    );
-    return { ...ApiClientBody.of(saved), secret };
+    const client = this.clients.create({
+      ...settings,
+      redirectUris,
+      defaultAssets,
+      id: uuidv7(),
+      owner,
+      secretHash: secret === null ? null : hashSecret(secret),
+      previousSecretHash: null,
+      previousSecretExpiresAt: null,
+      createdAt: now,
+      updatedAt: now,
+    });
+    await this.clients.manager.transaction(async (manager) => {
+      await lockDeveloper(manager, owner);
+      await manager.save(client);
+      const { id: targetId, scopes } = client;
+      await audit(manager, { action: 'client.created', targetId, developerId, details: { scopes } });
+    });
+    return { ...ApiClientBody.of(client), secret };
   }
 
   async list({ developerId, limit, page }: ApiClientsQuery): Promise<ApiClientPageBody> {
@@ -104,8 +113,10 @@ export class ApiClientsService {
 
   /** @throws ApiError 404 */
   async update(id: string, changes: UpdateApiClientDto): Promise<ApiClientBody> {
-    await this.clients.update({ id, ...MANAGED }, { ...changes, updatedAt: new Date() });
-    this.cache.forget(id);
+    const fields = Object.entries(changes).flatMap(([field, value]) => (value === undefined ? [] : [field]));
+    const row = { ...changes, updatedAt: new Date() };
+    const work = (clients: Clients) => clients.update({ id, ...MANAGED }, row);
+    await this.change(id, { action: 'client.updated', details: { fields } }, work);
     return this.get(id);
   }
 
@@ -115,26 +126,52 @@ export class ApiClientsService {
     const now = Date.now();
     // Lost update: one statement, so that of two concurrent rotations the second keeps the secret of the
     // first.
-    const { affected } = await this.clients.update(
-      { id, ...MANAGED, secretHash: Not(IsNull()) },
-      {
-        secretHash: hashSecret(secret),
-        previousSecretHash: () => (overlapSeconds > 0 ? 'secret_hash' : 'NULL'),
-        previousSecretExpiresAt: overlapSeconds > 0 ? new Date(now + overlapSeconds * 1_000) : null,
-        updatedAt: new Date(now),
-      },
-    );
-    this.cache.forget(id);
+    const rotate = (clients: Clients) =>
+      clients.update(
+        { id, ...MANAGED, secretHash: Not(IsNull()) },
+        {
+          secretHash: hashSecret(secret),
+          previousSecretHash: () => (overlapSeconds > 0 ? 'secret_hash' : 'NULL'),
+          previousSecretExpiresAt: overlapSeconds > 0 ? new Date(now + overlapSeconds * 1_000) : null,
+          updatedAt: new Date(now),
+        },
+      );
+    const line = { action: 'client.secret_rotated', details: { overlapSeconds } } as const;
+    const isRotated = await this.change(id, line, rotate);
     const body = await this.get(id);
-    if (affected === 0) throw PUBLIC_CLIENT;
+    if (!isRotated) throw PUBLIC_CLIENT;
     return { ...body, secret };
   }
 
   /** Deletes a client with its API keys and grants. @throws ApiError 404 */
   async delete(id: string): Promise<void> {
-    const { affected } = await this.clients.delete({ id, ...MANAGED });
+    const work = (clients: Clients) => clients.delete({ id, ...MANAGED });
+    if (!(await this.change(id, { action: 'client.deleted' }, work))) throw noClient(id);
+  }
+
+  /**
+   * Changes a client, and says so in the audit log.
+   *
+   * @param work one statement
+   * @returns whether it found the client
+   * @throws ApiError 404, also for the server's own client
+   */
+  private async change(
+    id: string,
+    line: { action: AuditAction; details?: object },
+    work: (clients: Clients) => Promise<{ affected?: number | null }>,
+  ): Promise<boolean> {
+    const client = await this.load(id);
+    if (!client?.owner) throw noClient(id);
+    const { developerId } = client.owner;
+    const isChanged = await this.clients.manager.transaction(async (manager) => {
+      const { affected } = await work(manager.getRepository(ApiClient));
+      if (affected === 0) return false;
+      await audit(manager, { ...line, targetId: id, developerId });
+      return true;
+    });
     this.cache.forget(id);
-    if (affected === 0) throw noClient(id);
+    return isChanged;
   }
 
   private async load(id: string): Promise<ApiClient | undefined> {

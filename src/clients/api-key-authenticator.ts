@@ -34,7 +34,7 @@ interface StoredKey extends DeveloperIdentity {
   isUseToBeNoted: boolean;
 }
 
-interface CachedKey extends Pick<StoredKey, 'scopes' | 'endsAt' | 'clientId'> {
+interface CachedKey extends Pick<StoredKey, 'id' | 'scopes' | 'endsAt' | 'clientId'> {
   developer: DeveloperIdentity;
 }
 
@@ -62,18 +62,20 @@ export class ApiKeyAuthenticator {
   async authenticate(key: string): Promise<Caller | undefined> {
     const hash = hashSecret(key);
     if (this.adminKeyHash && timingSafeEqual(hash, this.adminKeyHash))
-      return new Caller(undefined, ['sync:admin']);
+      return new Caller(undefined, ['sync:admin'], { kind: 'admin_key', id: null });
     if (!API_KEY.test(key)) return undefined;
     const found = await this.cache.get(hash.toString('hex'));
     if (!found || (found.endsAt && found.endsAt.getTime() <= Date.now())) return undefined;
-    const { developer, scopes, clientId } = found;
-    if (clientId === null) return new Caller(developer, scopes);
+    const { id, developer, scopes, clientId } = found;
+    const credential = { kind: 'api_key', id } as const;
+    if (clientId === null) return new Caller(developer, scopes, credential);
     const client = await this.clients.find(clientId);
     if (!client) return undefined;
     // The client may have lost a scope since the key was created.
     return new Caller(
       developer,
       scopes.filter((scope) => client.scopes.includes(scope)),
+      credential,
       client,
     );
   }
@@ -91,7 +93,7 @@ export class ApiKeyAuthenticator {
       // Fire and forget: a key works without this write, which fails while the database is read-only.
       void this.noteUse(id).catch((error: unknown) => this.logger.warn({ err: error }, 'last use not noted'));
     }
-    return { developer: { userId, developerId }, scopes, endsAt, clientId };
+    return { id, developer: { userId, developerId }, scopes, endsAt, clientId };
   }
 
   private async noteUse(id: string): Promise<void> {

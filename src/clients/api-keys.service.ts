@@ -4,9 +4,11 @@ import { Raw, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Caller } from '../access/caller.js';
 import type { Scope } from '../access/scopes.js';
+import { audit } from '../audit/audit.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { violates } from '../database/violates.js';
 import { DevelopersService } from '../developers/developers.service.js';
+import { lockDeveloper } from '../developers/lock-developer.js';
 import { conflict, forbidden, invalidRequest, notFound } from '../http/api-error.js';
 import type { ApiClient } from './api-client.entity.js';
 import { ApiClientsService } from './api-clients.service.js';
@@ -72,13 +74,13 @@ export class ApiKeysService {
     const expiresAt = dto.expiresAt === undefined ? null : new Date(dto.expiresAt);
     if (expiresAt && !(expiresAt > new Date())) throw invalidRequest('expiresAt must be in the future');
     const client = dto.clientId === undefined ? null : await this.findClient(dto.clientId, dto.scopes);
-    const { userId } = await this.developers.findOrCreate(dto.developerId);
+    const developer = await this.developers.findOrCreate(dto.developerId);
     const { key, columns } = issueKey();
     const saved = await this.insert(
       this.keys.create({
         ...columns,
         client,
-        developer: { userId, developerId: dto.developerId },
+        developer,
         name: dto.name ?? null,
         scopes: dto.scopes,
         expiresAt,
@@ -114,6 +116,7 @@ export class ApiKeysService {
     if (excess.length > 0)
       throw forbidden(`The key has more scopes than this credential: ${excess.join(', ')}.`);
     const { key, columns } = issueKey();
+    const { developerId } = old.developer;
     const saved = await this.dataSource.transaction(async (manager) => {
       // Order: the new key first, so that a client's access to the feed, which hangs on its keys, has no gap.
       const made = await manager.save(ApiKey, manager.create(ApiKey, { ...old, ...columns }));
@@ -125,6 +128,8 @@ export class ApiKeysService {
         .setParameters({ overlapSeconds })
         .execute();
       if (affected === 0) throw KEY_HAS_ENDED;
+      const details = { newKeyId: made.id, overlapSeconds };
+      await audit(manager, { action: 'key.rotated', targetId: id, developerId, details });
       return made;
     });
     this.authenticator.forget(old.hash);
@@ -137,8 +142,13 @@ export class ApiKeysService {
    * @throws ApiError 403, 404
    */
   async revoke(caller: Caller, id: string): Promise<void> {
-    const { hash } = await this.findManaged(caller, id);
-    await this.keys.update({ id, revokedAt: Raw(isInFuture) }, { revokedAt: () => NOW });
+    const { hash, developer } = await this.findManaged(caller, id);
+    await this.dataSource.transaction(async (manager) => {
+      const live = { id, revokedAt: Raw(isInFuture) };
+      const { affected } = await manager.update(ApiKey, live, { revokedAt: () => NOW });
+      if (affected === 0) return;
+      await audit(manager, { action: 'key.revoked', targetId: id, developerId: developer.developerId });
+    });
     this.authenticator.forget(hash);
   }
 
@@ -153,8 +163,15 @@ export class ApiKeysService {
   }
 
   private async insert(key: ApiKey): Promise<ApiKey> {
+    const { id: targetId, developer, client, scopes } = key;
+    const details = { scopes, clientId: client?.id };
     try {
-      return await this.keys.save(key);
+      return await this.dataSource.transaction(async (manager) => {
+        await lockDeveloper(manager, developer);
+        const { developerId } = developer;
+        await audit(manager, { action: 'key.created', targetId, developerId, details });
+        return manager.save(key);
+      });
     } catch (error) {
       // Race: the client was deleted after `findClient`.
       if (key.client && violates(error, 'api_keys_client')) throw noClient(key.client.id);

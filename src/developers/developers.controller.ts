@@ -19,7 +19,7 @@ export class DevelopersController {
     returns: [200, 'The developer.', CurrentUserBody],
   })
   async current(@CurrentCaller() caller: Caller): Promise<CurrentUserBody> {
-    return CurrentUserBody.of(await this.developers.get(caller.ownDeveloper().developerId));
+    return CurrentUserBody.of(await this.developers.get(caller.ownDeveloper()));
   }
 
   @Put('developers/:developerId')

@@ -3,15 +3,20 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { LRUCache } from 'lru-cache';
 import { Repository } from 'typeorm';
 import type { DeveloperIdentity } from '../access/caller.js';
+import { audit } from '../audit/audit.js';
 import { Histories } from '../histories/histories.js';
 import { DeveloperBody } from './developer.dto.js';
 import { Developer } from './developer.entity.js';
+import { lockDeveloper, staleIdentity } from './lock-developer.js';
+
+/** Time to live of a remembered identity, in ms. Documented: an erasure counts within 5 s in all processes. */
+const MAX_AGE = 4_000;
 
 /** Identities of developers: `developerId`, `userId` and display name. */
 @Injectable()
 export class DevelopersService {
-  /** Cache without expiry: both ids of a developer never change, but for a restore of the database. */
-  private readonly known = new LRUCache<string, DeveloperIdentity>({ max: 100_000 });
+  /** Both ids of a developer never change, but for an erasure or a restore of the database. */
+  private readonly known = new LRUCache<string, DeveloperIdentity>({ max: 100_000, ttl: MAX_AGE });
 
   constructor(
     @InjectRepository(Developer) private readonly developers: Repository<Developer>,
@@ -31,16 +36,27 @@ export class DevelopersService {
     return found ?? undefined;
   }
 
-  /** @throws EntityNotFoundError */
-  get(developerId: string): Promise<Developer> {
-    return this.developers.findOneByOrFail({ developerId });
+  /** @throws ApiError 503 if the database has no such developer (any more) */
+  async get({ userId, developerId }: DeveloperIdentity): Promise<Developer> {
+    const developer = await this.developers.findOneBy({ userId, developerId });
+    if (!developer) throw staleIdentity();
+    return developer;
+  }
+
+  /** The next request for this developer looks it up again. */
+  forget(developerId: string): void {
+    this.known.delete(developerId);
   }
 
   /** Creates the developer if unknown. @param name null: removes the name */
   async rename(developerId: string, name: string | null): Promise<DeveloperBody> {
-    const { userId } = await this.findOrCreate(developerId);
-    await this.developers.update({ userId, developerId }, { name, updatedAt: new Date() });
-    return DeveloperBody.of(await this.get(developerId));
+    const developer = await this.findOrCreate(developerId);
+    await this.developers.manager.transaction(async (manager) => {
+      await lockDeveloper(manager, developer);
+      await manager.update(Developer, { userId: developer.userId }, { name, updatedAt: new Date() });
+      await audit(manager, { action: 'developer.renamed', developerId });
+    });
+    return DeveloperBody.of(await this.get(developer));
   }
 
   exists(userId: number): Promise<boolean> {

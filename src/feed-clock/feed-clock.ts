@@ -4,8 +4,9 @@ import type { EntityManager } from 'typeorm';
 import { escapeLiteral } from 'pg';
 import type { DeveloperIdentity } from '../access/caller.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
+import { staleIdentity } from '../developers/lock-developer.js';
 import { Histories } from '../histories/histories.js';
-import { type ApiError, serviceUnavailable } from '../http/api-error.js';
+import type { ApiError } from '../http/api-error.js';
 import { FairLimit } from '../http/fair-limit.js';
 
 /*
@@ -62,13 +63,15 @@ export interface FeedState {
   clock: Date;
   /** See `Feed`. */
   floor: Date | null;
+  erased_from: Date | null;
   /** When the history began that this database is in. A replica may be in an earlier one. */
   history: Date;
 }
 
 /** SQL: the `FeedState` of all feeds. */
 export const FEEDS = `
-  SELECT user_id, developer_id, born, clock, floor, (SELECT max(begins_at) FROM histories) AS history
+  SELECT user_id, developer_id, born, clock, floor, erased_from,
+    (SELECT max(begins_at) FROM histories) AS history
   FROM feeds`;
 
 /** SQL: one feed. @param userId expression */
@@ -105,7 +108,7 @@ export class FeedClock {
    * writers of one library cannot deadlock.
    *
    * Stale identity: the lock names both ids of the developer. A process that remembers them from before a
-   * restore finds no row, and never writes to another developer's library.
+   * restore or an erasure finds no row, and never writes to another developer's library.
    *
    * Deadlock: never call it inside a transaction. It needs a second connection, and PGlite has only one.
    *
@@ -130,6 +133,6 @@ export class FeedClock {
   /** Drops what this process remembers. @returns the error for the request */
   staleIdentity(): ApiError {
     this.histories.forget();
-    return serviceUnavailable('The database was restored meanwhile.');
+    return staleIdentity();
   }
 }

@@ -23,4 +23,11 @@ export class Feed {
   /** Retention: a plain request is exact if its `since` is not earlier. Null: nothing was pruned. */
   @Column({ type: 'timestamptz', precision: 3, nullable: true })
   floor: Date | null;
+
+  /**
+   * Cursors of erased feeds, perhaps of the same name, may be from then on, and are before `born`: a request
+   * with one gets 410. Null: no feed was erased before this one was born.
+   */
+  @Column({ type: 'timestamptz', name: 'erased_from', precision: 3, nullable: true })
+  erasedFrom: Date | null;
 }

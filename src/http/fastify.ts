@@ -7,6 +7,7 @@ import { config } from '../config.js';
 import { invalidRequest } from './api-error.js';
 import { toApiError } from './api-error.filter.js';
 import { ConnectionLimits } from './connection-limits.js';
+import { type Authenticated, currentRequest } from './current-request.js';
 import { FairLimit } from './fair-limit.js';
 import { logger } from './logger.js';
 import { networkOf } from './network.js';
@@ -90,6 +91,12 @@ const pages = new FairLimit({
   problem: 'Too many pages for this address are in memory.',
 });
 
+/** For the log: the id of the API key, and of the application that the credential belongs to. */
+function credentialOf({ user }: FastifyRequest & { user?: Authenticated }) {
+  const { kind, id } = user?.credential ?? {};
+  return { keyId: kind === 'api_key' ? id : undefined, clientId: user?.client?.id };
+}
+
 /** Connections, bodies, headers and the log line of every request. */
 export function addHooks(fastify: FastifyInstance): void {
   new ConnectionLimits(fastify.server);
@@ -118,6 +125,8 @@ export function addHooks(fastify: FastifyInstance): void {
       done();
     }, done);
   });
+  // After the body is read, whose events run outside of any request.
+  fastify.addHook('preHandler', (request, _reply, done) => currentRequest.run(request, done));
   fastify.addHook('onResponse', (request, reply, done) => {
     logger.info(
       {
@@ -125,6 +134,7 @@ export function addHooks(fastify: FastifyInstance): void {
         method: request.method,
         // The path alone: a query may name developers.
         path: request.url.split('?', 1)[0],
+        ...credentialOf(request),
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
       },

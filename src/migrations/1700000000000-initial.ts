@@ -1,5 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { CREATE_GUARD, DROP_GUARD } from './guard.js';
+import { CREATE_AUDIT_GUARD, CREATE_GUARD, DROP_GUARD } from './guard.js';
 
 /** Columns of `change_events` that an answer shows: INCLUDEd, so that pages are read from an index alone. */
 const SHOWN = 'action, item_type, asset, item_id, item_user_id, collection_id';
@@ -35,9 +35,17 @@ const UP = [
     born timestamptz(3) NOT NULL,
     clock timestamptz(3) NOT NULL,
     floor timestamptz(3),
+    erased_from timestamptz(3),
     CONSTRAINT feeds_pkey PRIMARY KEY (user_id),
     CONSTRAINT feeds_developer FOREIGN KEY (user_id) REFERENCES developers (user_id)
   ) WITH (fillfactor = 50)`,
+
+  // Times of erased feeds, without names: their cursors must not pass for cursors of a later feed.
+  `CREATE TABLE erased_feeds (
+    born timestamptz(3) NOT NULL,
+    clock timestamptz(3) NOT NULL,
+    CONSTRAINT erased_feeds_pkey PRIMARY KEY (born, clock)
+  )`,
 
   // Heartbeat: the time that the database's clock has reached, for each table of waits.
   `CREATE TABLE clock_heartbeats (
@@ -205,6 +213,8 @@ const UP = [
     CONSTRAINT shares_reader FOREIGN KEY (reader_user_id) REFERENCES developers (user_id),
     CONSTRAINT shares_record FOREIGN KEY (user_id, item_id) REFERENCES records (user_id, item_id) ON DELETE CASCADE
   )`,
+  // An erasure finds the shares that a developer has got.
+  `CREATE INDEX shares_of_reader ON shares (reader_user_id)`,
   `CREATE TABLE pins (
     user_id integer NOT NULL,
     item_id bigint NOT NULL,
@@ -314,12 +324,32 @@ const UP = [
       FOREIGN KEY (delivery_id) REFERENCES webhook_deliveries (id) ON DELETE CASCADE
   )`,
 
+  // No foreign keys: a line outlives all that it is about.
+  `CREATE TABLE audit_log (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+    action varchar(32) NOT NULL,
+    actor_kind varchar(16) NOT NULL,
+    actor_id varchar(64),
+    actor_developer_id varchar(255),
+    target_id varchar(255),
+    developer_id varchar(255),
+    details json,
+    address varchar(255),
+    request_id varchar(128),
+    CONSTRAINT audit_log_pkey PRIMARY KEY (id)
+  )`,
+  `CREATE INDEX audit_log_of_developer ON audit_log (developer_id, id)`,
+  `CREATE INDEX audit_log_of_action ON audit_log (action, id)`,
+  `CREATE INDEX audit_log_at ON audit_log (at)`,
+
   ...CREATE_GUARD,
+  ...CREATE_AUDIT_GUARD,
 ];
 
 /** In the order of creation. */
 const TABLES = [
-  ...['histories', 'developers', 'feeds', 'clock_heartbeats'],
+  ...['histories', 'developers', 'feeds', 'erased_feeds', 'clock_heartbeats'],
   ...['api_clients', 'api_keys', 'grants', 'server_keys', 'revoked_tokens'],
   ...[
     'oauth_states',
@@ -334,6 +364,7 @@ const TABLES = [
   ],
   'rate_counts',
   ...['webhook_endpoints', 'webhook_positions', 'webhook_wake_ups', 'webhook_deliveries', 'webhook_attempts'],
+  'audit_log',
 ];
 
 export class Initial1700000000000 implements MigrationInterface {
@@ -344,6 +375,6 @@ export class Initial1700000000000 implements MigrationInterface {
   async down(queryRunner: QueryRunner): Promise<void> {
     for (const table of TABLES.toReversed()) await queryRunner.query(`DROP TABLE ${table}`);
     await queryRunner.query('DROP SEQUENCE item_ids');
-    await queryRunner.query(DROP_GUARD);
+    for (const statement of DROP_GUARD) await queryRunner.query(statement);
   }
 }

@@ -29,5 +29,23 @@ const triggersOf = (table: string) => [
 
 export const CREATE_GUARD = [REFUSE, ...triggersOf('records'), ...triggersOf('change_events')];
 
+/*
+ * The audit log is append-only: no line is changed, and only retention deletes lines, with the setting
+ * `tidemark.prunes_audit_log` in its transaction (src/audit/audit-pruner.ts).
+ */
+export const CREATE_AUDIT_GUARD = [
+  `CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    RAISE EXCEPTION '% of audit_log, which is append-only', tg_op USING
+      ERRCODE = 'integrity_constraint_violation',
+      HINT = 'AUDIT_LOG_DAYS says how long lines are kept.';
+  END $$`,
+  `CREATE TRIGGER guard BEFORE UPDATE OR TRUNCATE ON audit_log FOR EACH STATEMENT
+  EXECUTE FUNCTION refuse_audit_change()`,
+  `CREATE TRIGGER guard_delete BEFORE DELETE ON audit_log FOR EACH STATEMENT
+  WHEN (current_setting('tidemark.prunes_audit_log', true) IS DISTINCT FROM 'on')
+  EXECUTE FUNCTION refuse_audit_change()`,
+];
+
 /** After the tables, with which the triggers go. */
-export const DROP_GUARD = 'DROP FUNCTION refuse_change()';
+export const DROP_GUARD = ['DROP FUNCTION refuse_change()', 'DROP FUNCTION refuse_audit_change()'];

@@ -5,10 +5,12 @@ import { randomBytes } from 'node:crypto';
 import { MoreThan, Repository } from 'typeorm';
 import type { DeveloperIdentity } from '../access/caller.js';
 import { isText } from '../api/rules.js';
+import { audit } from '../audit/audit.js';
 import { hashSecret } from '../clients/secrets.js';
 import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { DevelopersService } from '../developers/developers.service.js';
+import { lockDeveloper } from '../developers/lock-developer.js';
 import { Invite } from './invite.entity.js';
 import { OAuthState } from './oauth-state.entity.js';
 import { Password } from './password.entity.js';
@@ -64,7 +66,11 @@ export class PasswordsService {
     const developer = await this.developers.findOrCreate(developerId);
     const token = randomBytes(32).toString('base64url');
     const expiresAt = new Date(Date.now() + expiresInSeconds * 1_000);
-    await this.invites.insert({ hash: hashSecret(token), developer, expiresAt });
+    await this.dataSource.transaction(async (manager) => {
+      await lockDeveloper(manager, developer);
+      await manager.insert(Invite, { hash: hashSecret(token), developer, expiresAt });
+      await audit(manager, { action: 'password.invited', developerId });
+    });
     // The token is in the query of the URL, which the request log omits.
     return { url: `${config.PUBLIC_URL}/oauth/invite?token=${token}`, expiresAt };
   }
@@ -98,11 +104,18 @@ export class PasswordsService {
     // Before the transaction: hashing takes some 20 ms.
     const hashed = await hash(password, COST);
     return this.dataSource.transaction(async (manager) => {
+      await lockDeveloper(manager, { userId, developerId });
       const [ended] = await manager.query<[{ hash: Buffer }[]]>(END_INVITES, [userId, invite]);
       if (invite && !ended.some(({ hash }) => invite.equals(hash))) return false;
       const changedAt = () => 'clock_timestamp()';
       await manager.upsert(Password, { userId, hash: hashed, changedAt }, ['userId']);
       await manager.delete(OAuthState, { model: 'Session', accountId: developerId });
+      await audit(
+        manager,
+        invite
+          ? { action: 'password.changed', developerId, actor: { kind: 'account', developerId } }
+          : { action: 'password.set', developerId },
+      );
       return true;
     });
   }

@@ -1,4 +1,4 @@
-import { Column, Entity, ForeignKey, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
+import { Column, Entity, ForeignKey, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import { Developer } from '../developers/developer.entity.js';
 import { bigint } from '../database/bigint.js';
 import { SyncRecord } from './record.entity.js';
@@ -21,6 +21,7 @@ export class Share {
 
   /** The developer who may read the record. */
   @PrimaryColumn('integer', { name: 'reader_user_id' })
+  @Index('shares_of_reader')
   readerUserId: number;
 
   @ManyToOne(() => Developer)

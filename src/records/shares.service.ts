@@ -2,9 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Caller } from '../access/caller.js';
+import { audit } from '../audit/audit.js';
 import { DevelopersService } from '../developers/developers.service.js';
+import { lockDeveloper } from '../developers/lock-developer.js';
 import { invalidRequest, notFound } from '../http/api-error.js';
 import type { PageQuery } from '../api/page.dto.js';
+import type { SyncRecord } from './record.entity.js';
 import { RecordsService } from './records.service.js';
 import type { SharePageBody } from './share.dto.js';
 import { Share } from './share.entity.js';
@@ -30,12 +33,15 @@ export class SharesService {
     const reader = caller.isAdmin
       ? await this.developers.findOrCreate(developerId)
       : await this.developers.find(developerId);
-    await this.records.withRecord(caller, recordId, async (manager, { userId, itemId }) => {
+    await this.records.withRecord(caller, recordId, async (manager, record) => {
+      const { userId, itemId } = record;
       if (!reader) throw notFound(`There is no developer ${developerId}.`);
       if (reader.userId === userId) throw invalidRequest('A record cannot be shared with its own developer.');
       const key = { userId, itemId, readerUserId: reader.userId };
       if (await manager.existsBy(Share, key)) return;
+      await lockDeveloper(manager, reader);
       await manager.insert(Share, { ...key, createdAt: new Date() });
+      await audit(manager, lineOf('share.granted', record, developerId));
     });
   }
 
@@ -47,10 +53,13 @@ export class SharesService {
    */
   async revoke(caller: Caller, recordId: string, developerId: string): Promise<void> {
     const reader = await this.developers.find(developerId);
-    await this.records.withRecord(caller, recordId, async (manager, { userId, itemId }) => {
+    await this.records.withRecord(caller, recordId, async (manager, record) => {
+      const { userId, itemId } = record;
       const share =
         reader && (await manager.findOneBy(Share, { userId, itemId, readerUserId: reader.userId }));
-      if (share) await manager.remove(Share, share);
+      if (!share) return;
+      await manager.remove(Share, share);
+      await audit(manager, lineOf('share.revoked', record, developerId));
     });
   }
 
@@ -71,3 +80,9 @@ export class SharesService {
     return { total, page, limit, data };
   }
 }
+
+const lineOf = (
+  action: 'share.granted' | 'share.revoked',
+  { id: targetId, developerId }: SyncRecord,
+  readerDeveloperId: string,
+) => ({ action, targetId, developerId, details: { readerDeveloperId } });

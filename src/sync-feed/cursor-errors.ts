@@ -11,3 +11,7 @@ export const cursorLost = (resyncUrl: string) =>
 
 export const cursorExpired = (resyncUrl: string) =>
   gone('cursor_expired', 'Cursor expired', 'The changes since then are pruned.', resyncUrl);
+
+/** The cursor is older than its feed: it may be of an erased developer with the same `developerId`. */
+export const cursorErased = (resyncUrl: string) =>
+  gone('cursor_expired', 'Cursor expired', 'The library that it belongs to was erased.', resyncUrl);

@@ -44,7 +44,7 @@ const chunkOf = (changes: string) => `
     coalesce(bool_or(ordinal > $4), false) AS "hasMore"
   FROM (${feedOf('$1')}) f
   LEFT JOIN LATERAL (${changes}) e ON true
-  GROUP BY f.user_id, f.developer_id, f.born, f.clock, f.floor, f.history`;
+  GROUP BY f.user_id, f.developer_id, f.born, f.clock, f.floor, f.erased_from, f.history`;
 
 /** SQL: every change. */
 export const READ_CHANGES = chunkOf(`

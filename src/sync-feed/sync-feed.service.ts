@@ -7,7 +7,7 @@ import { Histories } from '../histories/histories.js';
 import { invalidRequest, missingParameter, notFound } from '../http/api-error.js';
 import { DigestReader } from './digest.js';
 import { FeedReader } from './feed-reader.js';
-import { cursorExpired, cursorLost } from './cursor-errors.js';
+import { cursorErased, cursorExpired, cursorLost } from './cursor-errors.js';
 import type { Chunk } from './read-changes.js';
 import { parseSince } from './since.js';
 import { ANSWER_START, answerEnd, cursorAfter, resyncUrlOf } from './sync-answer.js';
@@ -40,6 +40,9 @@ export class SyncFeedService {
     const feed = await this.reader.readClock({ developer, since, fromPrimary: caller.client !== undefined });
     const request = syncRequestOf(caller, query, developer, since, feed);
     await this.assertSurvives(request, query.until === undefined ? since : Date.parse(query.until));
+    const { erased_from: erasedFrom, born } = feed;
+    if (erasedFrom && erasedFrom.getTime() <= since && since < born.getTime())
+      throw cursorErased(resyncUrlOf(request));
     if (feed.floor && feed.floor.getTime() > request.horizon) throw cursorExpired(resyncUrlOf(request));
     return request;
   }

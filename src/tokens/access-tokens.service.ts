@@ -64,16 +64,18 @@ export class AccessTokensService {
     const client = await this.clients.find(client_id);
     if (!client) return undefined;
     const scopes = scope.split(' ').filter((name) => client.scopes.some((allowed) => allowed === name));
+    const credential = { kind: 'access_token', id: client.id } as const;
     if (grantId === undefined) {
       const { owner } = client;
       if (owner === null || owner.developerId !== sub || (await this.isRevoked(claims))) return undefined;
-      return new Caller(owner, scopes, client);
+      return new Caller(owner, scopes, credential, client);
     }
     const grant = await this.grants.find(String(grantId));
     if (grant?.client.id !== client.id || grant.developer.developerId !== sub) return undefined;
     return new Caller(
       grant.developer,
       scopes.filter((name) => grant.scopes.some((granted) => granted === name)),
+      credential,
       client,
     );
   }

@@ -1,8 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { LessThan, Repository } from 'typeorm';
-import type { Caller } from '../access/caller.js';
+import { isDeepStrictEqual } from 'node:util';
+import type { Caller, DeveloperIdentity } from '../access/caller.js';
+import { audit } from '../audit/audit.js';
 import { CredentialCache } from '../clients/credential-cache.js';
+import { lockDeveloper } from '../developers/lock-developer.js';
 import { Histories } from '../histories/histories.js';
 import { notFound } from '../http/api-error.js';
 import { GrantBody, type GrantPageBody, type GrantsQuery } from './grant.dto.js';
@@ -35,19 +38,37 @@ export class GrantsService {
     return grant ?? undefined;
   }
 
+  /** Saves the consent of a developer at the login pages. @throws ApiError 503 */
   async save(
     grant: Pick<Grant, 'id' | 'scopes' | 'payload' | 'createdAt' | 'expiresAt'>,
-    userId: number,
+    developer: DeveloperIdentity,
     clientId: string,
   ): Promise<void> {
-    await this.grants.save(this.grants.create({ ...grant, developer: { userId }, client: { id: clientId } }));
-    this.cache.forget(grant.id);
+    const { id: targetId, scopes } = grant;
+    const { userId, developerId } = developer;
+    const actor = { kind: 'account', developerId } as const;
+    await this.grants.manager.transaction(async (manager) => {
+      await lockDeveloper(manager, developer);
+      const old = await manager.findOneBy(Grant, { id: targetId });
+      await manager.save(this.grants.create({ ...grant, developer: { userId }, client: { id: clientId } }));
+      if (isDeepStrictEqual(old?.scopes, scopes)) return;
+      const action = old ? 'grant.updated' : 'grant.created';
+      await audit(manager, { action, targetId, developerId, details: { scopes, clientId }, actor });
+    });
+    this.cache.forget(targetId);
   }
 
-  /** Removes a grant, and with it its codes and tokens. */
+  /**
+   * Removes a grant, and with it its codes and tokens: an application at the OAuth endpoints has revoked a
+   * token, or a code or a refresh token was used twice.
+   */
   async remove(id: string): Promise<void> {
     const grant = await this.load(id);
-    if (grant) await this.grants.remove(grant);
+    if (grant) await this.end(grant, { kind: 'client', id: grant.client.id });
+  }
+
+  /** A committed end of a grant counts at once in this process, within 5 s in others. */
+  forget(id: string): void {
     this.cache.forget(id);
   }
 
@@ -78,6 +99,20 @@ export class GrantsService {
     const grant = await this.load(id);
     if (!grant || !(caller.isAdmin || grant.developer.userId === caller.developer?.userId))
       throw notFound(`There is no grant ${id}.`);
-    await this.remove(id);
+    await this.end(grant);
+  }
+
+  /** @param actor default: the caller */
+  private async end(grant: Grant, actor?: { kind: 'client'; id: string }): Promise<void> {
+    const { id, developer, client } = grant;
+    await this.grants.manager.transaction(async (manager) => {
+      // One line for a grant that is ended twice at the same time.
+      if (!(await manager.findOne(Grant, { where: { id }, lock: { mode: 'pessimistic_write' } }))) return;
+      await manager.remove(grant);
+      const { developerId } = developer;
+      const details = { clientId: client.id };
+      await audit(manager, { action: 'grant.withdrawn', targetId: id, developerId, details, actor });
+    });
+    this.cache.forget(id);
   }
 }

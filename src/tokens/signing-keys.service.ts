@@ -4,6 +4,7 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jo
 import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type EntityManager, IsNull, LessThan, MoreThan } from 'typeorm';
+import { audit } from '../audit/audit.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { Histories } from '../histories/histories.js';
 import { ACCESS_TOKEN_ALGORITHM } from './access-token.js';
@@ -84,6 +85,8 @@ export class SigningKeysService implements OnModuleInit {
           expiresAt,
         });
         created = await createKeys(manager);
+        const { id: targetId } = created;
+        await audit(manager, { action: 'signing_keys.rotated', targetId, details: { overlapSeconds } });
       }),
     );
     await this.load();

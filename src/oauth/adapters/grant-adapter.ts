@@ -20,10 +20,11 @@ export class GrantAdapter extends BaseAdapter {
     const { accountId, clientId, iat, exp } = payload;
     const resources = payload.resources as Record<string, string> | undefined;
     const developer = await this.developers.find(accountId!);
+    if (!developer) throw new errors.InvalidRequest('the account is gone');
     const scopes = (resources?.[audience()]?.split(' ') ?? []) as Scope[];
     const [createdAt, expiresAt] = [new Date(iat! * 1_000), new Date(exp! * 1_000)];
     try {
-      await this.grants.save({ id, scopes, payload, createdAt, expiresAt }, developer!.userId, clientId!);
+      await this.grants.save({ id, scopes, payload, createdAt, expiresAt }, developer, clientId!);
     } catch (error) {
       if (!violates(error, 'grants_client')) throw error;
       throw new errors.InvalidClient('client is invalid', 'the client was deleted meanwhile');

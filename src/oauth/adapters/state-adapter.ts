@@ -40,7 +40,7 @@ export class StateAdapter extends BaseAdapter {
   override async upsert(name: string, { ...payload }: AdapterPayload, expiresIn: number): Promise<void> {
     // The `jti` is the code or the token itself. Only its hash is stored.
     delete payload.jti;
-    const { uid, accountId, grantId } = payload;
+    const { uid, grantId } = payload;
     try {
       await this.states
         .createQueryBuilder()
@@ -50,7 +50,7 @@ export class StateAdapter extends BaseAdapter {
           payload,
           grant: grantId !== undefined && !WITHOUT_GRANT.includes(this.model) ? { id: grantId } : null,
           uid: uid ?? null,
-          accountId: this.model === 'Session' ? (accountId ?? null) : null,
+          accountId: accountOf(this.model, payload),
           // A parameter, not a part of the text: each text is prepared once and kept (preparing-client.ts).
           expiresAt: () => 'clock_timestamp() + make_interval(secs => :expiresIn)',
         })
@@ -100,6 +100,13 @@ export class StateAdapter extends BaseAdapter {
   private key(name: string): Pick<OAuthState, 'model' | 'id'> {
     return { model: this.model, id: hashSecret(name).toString('base64url') };
   }
+}
+
+/** The account of a login, complete or not: its rows end with the account. */
+function accountOf(model: string, { accountId, session, result }: AdapterPayload): string | null {
+  if (model === 'Session') return accountId ?? null;
+  if (model !== 'Interaction') return null;
+  return result?.login?.accountId ?? session?.accountId ?? null;
 }
 
 const toPayload = ({ payload, consumedAt }: OAuthState): AdapterPayload => ({
