@@ -1,3 +1,12 @@
+CREATE FUNCTION public.refuse_audit_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+  BEGIN
+    RAISE EXCEPTION '% of audit_log, which is append-only', tg_op USING
+      ERRCODE = 'integrity_constraint_violation',
+      HINT = 'AUDIT_LOG_DAYS says how long lines are kept.';
+  END $$;
+
 CREATE FUNCTION public.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -36,6 +45,29 @@ CREATE TABLE public.api_keys (
     revoked_at timestamp(3) with time zone
 );
 
+CREATE TABLE public.audit_log (
+    id bigint NOT NULL,
+    at timestamp(3) with time zone DEFAULT clock_timestamp() NOT NULL,
+    action character varying(32) NOT NULL,
+    actor_kind character varying(16) NOT NULL,
+    actor_id character varying(64),
+    actor_developer_id character varying(255),
+    target_id character varying(255),
+    developer_id character varying(255),
+    details json,
+    address character varying(255),
+    request_id character varying(128)
+);
+
+ALTER TABLE public.audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.audit_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.change_events (
     user_id integer NOT NULL,
     datetime timestamp(3) with time zone NOT NULL,
@@ -71,12 +103,18 @@ ALTER TABLE public.developers ALTER COLUMN user_id ADD GENERATED ALWAYS AS IDENT
     CACHE 1
 );
 
+CREATE TABLE public.erased_feeds (
+    born timestamp(3) with time zone NOT NULL,
+    clock timestamp(3) with time zone NOT NULL
+);
+
 CREATE TABLE public.feeds (
     user_id integer NOT NULL,
     developer_id character varying(255) NOT NULL,
     born timestamp(3) with time zone NOT NULL,
     clock timestamp(3) with time zone NOT NULL,
-    floor timestamp(3) with time zone
+    floor timestamp(3) with time zone,
+    erased_from timestamp(3) with time zone
 )
 WITH (fillfactor='50');
 
@@ -287,6 +325,9 @@ ALTER TABLE ONLY public.api_clients
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.change_events
     ADD CONSTRAINT change_events_pkey PRIMARY KEY (user_id, datetime) INCLUDE (action, item_type, asset, item_id, item_user_id, collection_id);
 
@@ -298,6 +339,9 @@ ALTER TABLE ONLY public.developers
 
 ALTER TABLE ONLY public.developers
     ADD CONSTRAINT developers_pkey PRIMARY KEY (user_id);
+
+ALTER TABLE ONLY public.erased_feeds
+    ADD CONSTRAINT erased_feeds_pkey PRIMARY KEY (born, clock);
 
 ALTER TABLE ONLY public.feeds
     ADD CONSTRAINT feeds_pkey PRIMARY KEY (user_id);
@@ -362,6 +406,12 @@ CREATE UNIQUE INDEX api_keys_hash ON public.api_keys USING btree (hash);
 
 CREATE INDEX api_keys_user_id ON public.api_keys USING btree (user_id);
 
+CREATE INDEX audit_log_at ON public.audit_log USING btree (at);
+
+CREATE INDEX audit_log_of_action ON public.audit_log USING btree (action, id);
+
+CREATE INDEX audit_log_of_developer ON public.audit_log USING btree (developer_id, id);
+
 CREATE INDEX change_events_alive ON public.change_events USING btree (user_id, datetime) INCLUDE (action, item_type, asset, item_id, item_user_id, collection_id) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND ((action)::text <> ALL ((ARRAY['deleted'::character varying, 'removed'::character varying])::text[])));
 
 CREATE INDEX change_events_ended ON public.change_events USING btree (user_id, datetime) WHERE ((action)::text = ANY ((ARRAY['deleted'::character varying, 'removed'::character varying])::text[]));
@@ -398,6 +448,8 @@ CREATE INDEX records_of_type ON public.records USING btree (user_id, resource_ty
 
 CREATE INDEX revoked_tokens_expires_at ON public.revoked_tokens USING btree (expires_at);
 
+CREATE INDEX shares_of_reader ON public.shares USING btree (reader_user_id);
+
 CREATE INDEX webhook_deliveries_created_at ON public.webhook_deliveries USING btree (created_at);
 
 CREATE INDEX webhook_deliveries_of_endpoint ON public.webhook_deliveries USING btree (endpoint_id, id);
@@ -408,9 +460,13 @@ CREATE INDEX webhook_positions_due ON public.webhook_positions USING btree (endp
 
 CREATE UNIQUE INDEX webhook_positions_live ON public.webhook_positions USING btree (user_id, endpoint_id) WHERE (ends_at IS NULL);
 
+CREATE TRIGGER guard BEFORE UPDATE OR TRUNCATE ON public.audit_log FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_audit_change();
+
 CREATE TRIGGER guard AFTER INSERT OR DELETE OR UPDATE ON public.change_events FOR EACH STATEMENT WHEN ((current_setting('tidemark.changes_feed'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER guard AFTER INSERT OR DELETE OR UPDATE ON public.records FOR EACH STATEMENT WHEN ((current_setting('tidemark.changes_feed'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION public.refuse_change();
+
+CREATE TRIGGER guard_delete BEFORE DELETE ON public.audit_log FOR EACH STATEMENT WHEN ((current_setting('tidemark.prunes_audit_log'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION public.refuse_audit_change();
 
 CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON public.change_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 

@@ -47,6 +47,7 @@ export const SLICES = [
 /** SQL, in this order: the end. A wake-up of a feed that is gone would never be settled. $1 user id */
 export const LAST_ROWS = [
   'DELETE FROM webhook_wake_ups WHERE user_id = $1',
+  'DELETE FROM library_sizes WHERE user_id = $1',
   'DELETE FROM feeds WHERE user_id = $1',
   'DELETE FROM developers WHERE user_id = $1',
 ];

@@ -14,12 +14,15 @@ const CONSUME = `
   WHERE model = $1 AND id = $2 AND consumed_at IS NULL
   RETURNING id`;
 
+/** SQL: an erasure waits, and then ends this login. $1 developer id */
+const LOCK_ACCOUNT = 'SELECT 1 FROM developers WHERE developer_id = $1 FOR KEY SHARE';
+
 /** Sessions and interactions outlive their grants, so they are not tied to one. */
 const WITHOUT_GRANT = ['Session', 'Interaction'];
 
 /**
  * State of one model of the library (codes, refresh tokens, sessions, interactions) in `oauth_states`. Each
- * call runs one statement at a time, outside any transaction: the embedded database has a single connection.
+ * call runs outside any transaction of its caller: the embedded database has a single connection.
  */
 export class StateAdapter extends BaseAdapter {
   private readonly states: Repository<OAuthState>;
@@ -35,28 +38,34 @@ export class StateAdapter extends BaseAdapter {
 
   /**
    * @param expiresIn seconds, by the clock of the database
-   * @throws InvalidGrant when the grant was removed meanwhile
+   * @throws InvalidGrant when the grant was removed meanwhile, SessionNotFound when the account was erased
    */
   override async upsert(name: string, { ...payload }: AdapterPayload, expiresIn: number): Promise<void> {
     // The `jti` is the code or the token itself. Only its hash is stored.
     delete payload.jti;
     const { uid, grantId } = payload;
+    const accountId = accountOf(this.model, payload);
     try {
-      await this.states
-        .createQueryBuilder()
-        .insert()
-        .values({
-          ...this.key(name),
-          payload,
-          grant: grantId !== undefined && !WITHOUT_GRANT.includes(this.model) ? { id: grantId } : null,
-          uid: uid ?? null,
-          accountId: accountOf(this.model, payload),
-          // A parameter, not a part of the text: each text is prepared once and kept (preparing-client.ts).
-          expiresAt: () => 'clock_timestamp() + make_interval(secs => :expiresIn)',
-        })
-        .setParameter('expiresIn', expiresIn)
-        .orUpdate(['payload', 'uid', 'account_id', 'expires_at'], ['model', 'id'])
-        .execute();
+      await this.dataSource.transaction(async (manager) => {
+        if (accountId !== null && (await manager.query<unknown[]>(LOCK_ACCOUNT, [accountId])).length === 0)
+          throw new errors.SessionNotFound('the account was erased meanwhile');
+        await manager
+          .createQueryBuilder()
+          .insert()
+          .into(OAuthState)
+          .values({
+            ...this.key(name),
+            payload,
+            grant: grantId !== undefined && !WITHOUT_GRANT.includes(this.model) ? { id: grantId } : null,
+            uid: uid ?? null,
+            accountId,
+            // A parameter, not a part of the text: each text is prepared once and kept (preparing-client.ts).
+            expiresAt: () => 'clock_timestamp() + make_interval(secs => :expiresIn)',
+          })
+          .setParameter('expiresIn', expiresIn)
+          .orUpdate(['payload', 'uid', 'account_id', 'expires_at'], ['model', 'id'])
+          .execute();
+      });
     } catch (error) {
       if (!violates(error, 'oauth_states_grant')) throw error;
       throw new errors.InvalidGrant('grant not found');
