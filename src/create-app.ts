@@ -10,7 +10,7 @@ import { AppModule } from './app.module.js';
 import { reseal } from './database/sealed-column.js';
 import { ApiErrorFilter } from './http/api-error.filter.js';
 import { addHooks, createAdapter } from './http/fastify.js';
-import { NestLogger } from './http/logger.js';
+import { logger, NestLogger } from './http/logger.js';
 import { DOCS_CLIENT, docsRedirectUri } from './oauth/docs-client.js';
 import { mountOAuth } from './oauth/routes.js';
 import { createOpenApiDocument } from './openapi.js';
@@ -19,7 +19,10 @@ import { createOpenApiDocument } from './openapi.js';
 export async function createApp(): Promise<NestFastifyApplication> {
   await dataSource.initialize();
   await dataSource.migrate();
-  await dataSource.withStartupLock(() => reseal(dataSource));
+  await dataSource.withStartupLock(async () => {
+    if (!(await reseal(dataSource)))
+      logger.warn('signing keys and webhook secrets are stored in clear: SECRETS_KEY has no key for them');
+  });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule, createAdapter(), {
     logger: new NestLogger(),
     bodyParser: false,

@@ -124,6 +124,7 @@ describe('a developer with everything that a developer can have', () => {
         'feeds',
         'grants',
         'invites',
+        'library_sizes',
         'oauth_states',
         'passwords',
       ],
@@ -270,9 +271,9 @@ it('deletes a library of several slices, shared records among them, and each fol
     await manager.query(`SELECT set_config('tidemark.changes_feed', 'on', true)`);
     await manager.query(
       `INSERT INTO records (user_id, item_id, id, developer_id, resource_type, resource_key, data, metadata, status,
-         created_at, updated_at)
+         created_at, updated_at, bytes)
        SELECT user_id, nextval('item_ids'), gen_random_uuid(), developer_id, 'ROUTE', 'key-' || n, '{}', '{}', 'ACTIVE',
-         clock + n * interval '1 ms', clock + n * interval '1 ms'
+         clock + n * interval '1 ms', clock + n * interval '1 ms', 4
        FROM feeds, generate_series(1, ${RECORDS_OF_MANY}) n WHERE developer_id = 'many' ORDER BY n`,
     );
     await manager.query(

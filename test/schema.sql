@@ -239,7 +239,7 @@ CREATE TABLE public.revoked_tokens (
 CREATE TABLE public.server_keys (
     id character varying(64) NOT NULL,
     purpose character varying(16) NOT NULL,
-    jwk json NOT NULL,
+    jwk text NOT NULL,
     created_at timestamp(3) with time zone NOT NULL,
     expires_at timestamp(3) with time zone
 );
@@ -281,8 +281,8 @@ CREATE TABLE public.webhook_endpoints (
     url character varying(2048) NOT NULL,
     assets character varying(80)[],
     active boolean NOT NULL,
-    secret character varying(100) NOT NULL,
-    previous_secret character varying(100),
+    secret text NOT NULL,
+    previous_secret text,
     previous_secret_expires_at timestamp(3) with time zone,
     failures integer DEFAULT 0 NOT NULL,
     failing_since timestamp(3) with time zone,

@@ -14,13 +14,19 @@ const DESCRIPTIONS: Record<number, string> = {
   413: 'The body is larger than BODY_LIMIT (1 MiB unless configured).',
   415: 'The body is not application/json.',
   422: 'A required parameter is missing.',
+  429: 'Too many requests of this credential, or refused credentials of this address. Try again after Retry-After.',
   500: 'Unexpected server-side issue.',
-  503: 'The database cannot be reached. Try again after Retry-After seconds.',
+  503: 'The database cannot be reached, or a limit is reached. Try again after Retry-After seconds.',
 };
 
 const HEADERS: Record<number, Record<string, string>> = {
   401: { 'WWW-Authenticate': 'Authentication that is expected (RFC 6750).' },
   403: { 'WWW-Authenticate': 'Scope that is required, if that is the reason (RFC 6750).' },
+  429: {
+    'Retry-After': 'Seconds to wait.',
+    'RateLimit-Policy': 'Requests (`q`) in so many seconds (`w`); every answer to a valid credential has it.',
+    RateLimit: 'Requests left (`r`) in the next so many seconds (`t`); likewise.',
+  },
   503: { 'Retry-After': 'Seconds to wait.' },
 };
 

@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import type { DataSource, ValueTransformer } from 'typeorm';
 import { config } from '../config.js';
@@ -36,14 +35,11 @@ export class SealedColumn implements ValueTransformer {
 /**
  * Key rotation: encrypts with the first key what has another one, or none. Call it under the startup lock.
  *
+ * @returns false if the first key is none: secrets are stored in clear
  * @throws Error if SECRETS_KEY lacks a key
  */
-export async function reseal(dataSource: DataSource): Promise<void> {
+export async function reseal(dataSource: DataSource): Promise<boolean> {
   const { prefix } = secretBox();
-  if (prefix === undefined)
-    new Logger('SecretBox').warn(
-      'SECRETS_KEY is not set: signing keys and webhook secrets are stored in clear',
-    );
   for (const { tableName, columns, primaryColumns } of dataSource.entityMetadatas)
     for (const { databaseName: name, transformer } of columns) {
       if (!(transformer instanceof SealedColumn)) continue;
@@ -60,4 +56,5 @@ export async function reseal(dataSource: DataSource): Promise<void> {
           sealed,
         ]);
     }
+  return prefix !== undefined;
 }
