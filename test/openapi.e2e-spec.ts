@@ -39,7 +39,7 @@ const ROUTES = {
   'get /api/v1/webhooks/{id}/deliveries': [200, 400, 401, 403, 404, 429, 500, 503],
   'get /api/v1/webhooks/{id}/deliveries/{deliveryId}': [200, 400, 401, 403, 404, 429, 500, 503],
   'post /api/v1/webhooks/{id}/deliveries/{deliveryId}/replay': [202, 400, 401, 403, 404, 409, 429, 500, 503],
-  'post /api/v1/webhooks/{id}/replay': [202, 400, 401, 403, 404, 413, 415, 429, 500, 503],
+  'post /api/v1/webhooks/{id}/replay': [202, 400, 401, 403, 404, 409, 413, 415, 429, 500, 503],
   'get /api/v1/sync/records': [200, 400, 401, 403, 429, 500, 503],
   'post /api/v1/sync/records': [201, 400, 401, 403, 409, 413, 415, 429, 500, 503],
   'get /api/v1/sync/records/{id}': [200, 304, 400, 401, 403, 404, 429, 500, 503],

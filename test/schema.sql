@@ -288,6 +288,7 @@ CREATE TABLE public.webhook_endpoints (
     failing_since timestamp(3) with time zone,
     failed_at timestamp(3) with time zone,
     retry_at timestamp(3) with time zone,
+    tested_until timestamp(3) with time zone,
     disabled_at timestamp(3) with time zone,
     disabled_reason character varying(16),
     created_at timestamp(3) with time zone NOT NULL,
@@ -459,6 +460,8 @@ CREATE INDEX webhook_endpoints_of_client ON public.webhook_endpoints USING btree
 CREATE INDEX webhook_positions_due ON public.webhook_positions USING btree (endpoint_id, due_at);
 
 CREATE UNIQUE INDEX webhook_positions_live ON public.webhook_positions USING btree (user_id, endpoint_id) WHERE (ends_at IS NULL);
+
+CREATE INDEX webhook_positions_replays ON public.webhook_positions USING btree (endpoint_id) WHERE (ends_at IS NOT NULL);
 
 CREATE TRIGGER guard BEFORE UPDATE OR TRUNCATE ON public.audit_log FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_audit_change();
 

@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Api } from './support/api.js';
 import { createClient, createClientKey } from './support/api-clients.js';
 import { Gate } from './support/gate.js';
 import { joined, Receiver } from './support/receiver.js';
-import { startApp, type TestApp } from './support/server.js';
+import { ServerProcess, startApp, type TestApp } from './support/server.js';
 import { until } from './support/until.js';
 import { createEndpoint } from './support/webhooks.js';
 
@@ -141,4 +142,41 @@ it('endpoints that are deleted while they are told of changes go without waiting
   isOver = true;
   await Promise.all(writing);
   expect(new Set(statuses)).toEqual(new Set([204]));
+});
+
+it('tests at two processes, and deliveries, are at most four requests to an endpoint at a time, and one test', async () => {
+  const own = await Receiver.start();
+  let tests = 0;
+  let mostTests = 0;
+  own.behave = async ({ range }, response) => {
+    if (range === null) mostTests = Math.max(mostTests, ++tests);
+    // So long that requests at the same time meet.
+    await delay(20);
+    if (range === null) tests--;
+    response.writeHead(204).end();
+  };
+  const other = await ServerProcess.start({
+    DATABASE_URL: process.env.DATABASE_URL!,
+    WEBHOOK_ALLOW_PRIVATE: 'true',
+  });
+  try {
+    const { clientId, ...scene } = await setUp();
+    const webhook = await createEndpoint(app.admin, clientId, own);
+    const scenes = [scene, ...(await Promise.all(Array.from({ length: 9 }, setUp)))];
+    for (const { developerId } of scenes) await createClientKey(app.admin, clientId, developerId);
+    const test = (api: Api) => api.post(`${webhook}/test`, {});
+    const [answers] = await Promise.all([
+      Promise.all([app.admin, other.admin].flatMap((api) => Array.from({ length: 10 }, () => test(api)))),
+      ...scenes.map(({ writer, developerId }) => write(writer, developerId, 'after')),
+    ]);
+    await until(() => own.messages.length === scenes.length);
+    const sent = answers.filter(({ status }) => status === 200).map(({ body }) => body.id);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 503]));
+    expect(own.received.flatMap(({ range, id }) => (range === null ? [id] : [])).sort()).toEqual(sent.sort());
+    expect(mostTests).toBe(1);
+    expect(own.mostInFlight).toBeLessThanOrEqual(4);
+  } finally {
+    await other.stop();
+    await own.close();
+  }
 });

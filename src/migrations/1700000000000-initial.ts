@@ -260,6 +260,7 @@ const UP = [
     failing_since timestamptz(3),
     failed_at timestamptz(3),
     retry_at timestamptz(3),
+    tested_until timestamptz(3),
     disabled_at timestamptz(3),
     disabled_reason varchar(16),
     created_at timestamptz(3) NOT NULL,
@@ -287,6 +288,7 @@ const UP = [
   ) WITH (fillfactor = 70)`,
   `CREATE UNIQUE INDEX webhook_positions_live ON webhook_positions (user_id, endpoint_id) WHERE ends_at IS NULL`,
   `CREATE INDEX webhook_positions_due ON webhook_positions (endpoint_id, due_at)`,
+  `CREATE INDEX webhook_positions_replays ON webhook_positions (endpoint_id) WHERE ends_at IS NOT NULL`,
   // Outbox, without an index: the scheduler reads the whole table twice a second, and deletes the rows it
   // handled.
   `CREATE TABLE webhook_wake_ups (

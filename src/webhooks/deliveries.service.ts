@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
-import { Repository } from 'typeorm';
+import { type EntityManager, IsNull, Not, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Caller } from '../access/caller.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
@@ -22,11 +22,17 @@ import { SenderOptions } from './sender/options.js';
 import { isAcknowledged } from './sender/post.js';
 import { Scheduler } from './sender/scheduler.js';
 import { REPLAY_DELIVERY, REPLAY_RANGE } from './sender/sql/start-replay.js';
+import { TestPlaces } from './sender/test-places.js';
 import { WebhookAttempt } from './webhook-attempt.entity.js';
 import { WebhookDelivery } from './webhook-delivery.entity.js';
 import { WebhookPosition } from './webhook-position.entity.js';
 
 export const TEST_IS_ONCE = conflict('A test cannot be sent again.');
+
+/** Replays of an endpoint that have not ended: each is one more position that takes its turn. */
+const MAX_REPLAYS = 10;
+
+export const TOO_MANY_REPLAYS = conflict(`A webhook has at most ${MAX_REPLAYS} replays that have not ended.`);
 
 /** No developer has it: user ids start at 1. */
 const NOBODY = 0;
@@ -41,10 +47,10 @@ export class DeliveriesService {
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
     @InjectRepository(WebhookDelivery) private readonly deliveries: Repository<WebhookDelivery>,
     @InjectRepository(WebhookAttempt) private readonly attempts: Repository<WebhookAttempt>,
-    @InjectRepository(WebhookPosition) private readonly positions: Repository<WebhookPosition>,
     private readonly endpoints: EndpointsService,
     private readonly developers: DevelopersService,
     private readonly scheduler: Scheduler,
+    private readonly testPlaces: TestPlaces,
     private readonly options: SenderOptions,
   ) {}
 
@@ -78,8 +84,47 @@ export class DeliveriesService {
     };
   }
 
-  /** Sends a message without notifications, once, and waits for its answer. @throws ApiError 404 */
+  /**
+   * Sends a message without notifications, once, and waits for its answer.
+   *
+   * @throws ApiError 404, 503 while too many requests are under way
+   */
   async test(caller: Caller, endpointId: string): Promise<WebhookDeliveryDetailBody> {
+    const endpoint = await this.endpoints.find(this.dataSource.manager, caller, endpointId);
+    return this.testPlaces.run(endpoint, () => this.sendTest(caller, endpointId));
+  }
+
+  /**
+   * Sends a message again, under its id. Single-flight, until it is acknowledged.
+   *
+   * @throws ApiError 404, 409 for a test, or with too many replays
+   */
+  async replayDelivery(caller: Caller, endpointId: string, deliveryId: string): Promise<void> {
+    const { client } = await this.endpoints.find(this.dataSource.manager, caller, endpointId);
+    const { userId } = await this.find(caller, endpointId, deliveryId);
+    if (userId === null) throw TEST_IS_ONCE;
+    await this.assertMayRead(client.id, userId, `user ${userId}`);
+    await this.startReplay(endpointId, REPLAY_DELIVERY, [userId, endpointId, deliveryId], async (manager) => {
+      // A pending delivery has a position: it is due now, unless it is being sent.
+      const dueAt = () => 'CASE WHEN lease IS NULL THEN clock_timestamp() ELSE due_at END';
+      const { affected } = await manager.update(WebhookPosition, { userId, deliveryId }, { dueAt });
+      return affected !== 0;
+    });
+  }
+
+  /** Sends a range of a feed again, in new messages. @throws ApiError 400, 404, 409 */
+  async replayRange(caller: Caller, endpointId: string, dto: ReplayDto): Promise<void> {
+    const { developerId, since, until } = dto;
+    const { client } = await this.endpoints.find(this.dataSource.manager, caller, endpointId);
+    const [start, end] = [new Date(since), until === undefined ? null : new Date(until)];
+    if (end && end <= start) throw invalidRequest('until must be after since');
+    const { userId = NOBODY } = (await this.developers.find(developerId)) ?? {};
+    await this.assertMayRead(client.id, userId, `developer ${developerId}`);
+    await this.startReplay(endpointId, REPLAY_RANGE, [userId, endpointId, start, end]);
+  }
+
+  /** Without waiting for a place. */
+  private async sendTest(caller: Caller, endpointId: string): Promise<WebhookDeliveryDetailBody> {
     const endpoint = await this.endpoints.find(this.dataSource.manager, caller, endpointId);
     const { url, secret, previousSecretExpiresAt } = endpoint;
     const hasOverlap = previousSecretExpiresAt !== null && previousSecretExpiresAt > new Date();
@@ -104,28 +149,25 @@ export class DeliveriesService {
     return this.get(caller, endpointId, id);
   }
 
-  /** Sends a message again, under its id. @throws ApiError 404, 409 for a test */
-  async replayDelivery(caller: Caller, endpointId: string, deliveryId: string): Promise<void> {
-    const { client } = await this.endpoints.find(this.dataSource.manager, caller, endpointId);
-    const { userId } = await this.find(caller, endpointId, deliveryId);
-    if (userId === null) throw TEST_IS_ONCE;
-    await this.assertMayRead(client.id, userId, `user ${userId}`);
-    // A pending delivery has a position: it is due now, unless it is being sent.
-    const dueAt = () => 'CASE WHEN lease IS NULL THEN clock_timestamp() ELSE due_at END';
-    const { affected: pending } = await this.positions.update({ userId, deliveryId }, { dueAt });
-    if (pending === 0) await this.dataSource.execute(REPLAY_DELIVERY, [userId, endpointId, deliveryId]);
-    this.scheduler.nudge();
-  }
-
-  /** Sends a range of a feed again, in new messages. @throws ApiError 400, 404 */
-  async replayRange(caller: Caller, endpointId: string, dto: ReplayDto): Promise<void> {
-    const { developerId, since, until } = dto;
-    const { client } = await this.endpoints.find(this.dataSource.manager, caller, endpointId);
-    const [start, end] = [new Date(since), until === undefined ? null : new Date(until)];
-    if (end && end <= start) throw invalidRequest('until must be after since');
-    const { userId = NOBODY } = (await this.developers.find(developerId)) ?? {};
-    await this.assertMayRead(client.id, userId, `developer ${developerId}`);
-    await this.dataSource.execute(REPLAY_RANGE, [userId, endpointId, start, end]);
+  /**
+   * One replay at a time is counted: the endpoint is locked, before its positions, as in a deletion.
+   *
+   * @param isPending the replay is under way already
+   * @throws ApiError 409
+   */
+  private async startReplay(
+    endpointId: string,
+    statement: string,
+    values: unknown[],
+    isPending?: (manager: EntityManager) => Promise<boolean>,
+  ): Promise<void> {
+    await this.dataSource.transaction(async (manager) => {
+      await manager.query('SELECT FROM webhook_endpoints WHERE id = $1 FOR NO KEY UPDATE', [endpointId]);
+      if (await isPending?.(manager)) return;
+      const replays = await manager.countBy(WebhookPosition, { endpointId, endsAt: Not(IsNull()) });
+      if (replays >= MAX_REPLAYS) throw TOO_MANY_REPLAYS;
+      await manager.query(statement, values);
+    });
     this.scheduler.nudge();
   }
 

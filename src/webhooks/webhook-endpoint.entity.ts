@@ -62,6 +62,10 @@ export class WebhookEndpoint {
   @Column({ type: 'timestamptz', name: 'retry_at', precision: 3, nullable: true })
   retryAt: Date | null;
 
+  /** Lease: until then a test is one of the requests to the endpoint; null: there is none. */
+  @Column({ type: 'timestamptz', name: 'tested_until', precision: 3, nullable: true })
+  testedUntil: Date | null;
+
   /** When the server disabled it; null: it did not. */
   @Column({ type: 'timestamptz', name: 'disabled_at', precision: 3, nullable: true })
   disabledAt: Date | null;

@@ -12,6 +12,7 @@ import { WebhookEndpoint } from './webhook-endpoint.entity.js';
 @Entity('webhook_positions')
 @Index('webhook_positions_live', ['userId', 'endpointId'], { unique: true, where: 'ends_at IS NULL' })
 @Index('webhook_positions_due', ['endpointId', 'dueAt'])
+@Index('webhook_positions_replays', ['endpointId'], { where: 'ends_at IS NOT NULL' })
 export class WebhookPosition {
   /** `developers.id` of the feed. */
   @PrimaryColumn('integer', { name: 'user_id' })

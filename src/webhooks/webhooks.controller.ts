@@ -6,7 +6,7 @@ import { Endpoint, IdParam } from '../access/endpoint.decorator.js';
 import { INVALID_ID } from '../api/params.js';
 import { RotateDto } from '../api/rotate.dto.js';
 import { invalidRequest, notFound } from '../http/api-error.js';
-import { DeliveriesService, TEST_IS_ONCE } from './deliveries.service.js';
+import { DeliveriesService, TEST_IS_ONCE, TOO_MANY_REPLAYS } from './deliveries.service.js';
 import {
   DeliveriesQuery,
   ReplayDto,
@@ -125,7 +125,8 @@ export class WebhooksController {
   @Endpoint('sync:write', {
     summary: 'Test a webhook',
     description:
-      'Sends one signed request without notifications, also to an inactive endpoint. Waits for the answer.',
+      'Sends one signed request without notifications, also to an inactive endpoint. Waits for the answer. ' +
+      'One test at a time: others wait for up to 3 s, then 503.',
     returns: [200, 'The delivery, with its attempt.', WebhookDeliveryDetailBody],
     errors: [INVALID_ID, NO_WEBHOOK],
   })
@@ -168,7 +169,7 @@ export class WebhooksController {
     summary: 'Send a delivery again',
     description: 'The same range under the same `webhook-id`. A pending delivery is retried at once.',
     returns: [202, 'It will be sent.'],
-    errors: [INVALID_ID, NO_DELIVERY, TEST_IS_ONCE],
+    errors: [INVALID_ID, NO_DELIVERY, TEST_IS_ONCE, TOO_MANY_REPLAYS],
   })
   replayDelivery(
     @CurrentCaller() caller: Caller,
@@ -188,6 +189,7 @@ export class WebhooksController {
     errors: [
       invalidRequest('until must be after since'),
       notFound('The API client has no live key or grant of developer dev-404.'),
+      TOO_MANY_REPLAYS,
     ],
   })
   replayRange(

@@ -15,6 +15,7 @@ import { Deliverer } from './sender/deliver.js';
 import { EndpointHealth } from './sender/endpoint-health.js';
 import { DEFAULT_OPTIONS, SenderOptions } from './sender/options.js';
 import { Scheduler } from './sender/scheduler.js';
+import { TestPlaces } from './sender/test-places.js';
 import { WebhookAttempt } from './webhook-attempt.entity.js';
 import { WebhookDelivery } from './webhook-delivery.entity.js';
 import { WebhookEndpoint } from './webhook-endpoint.entity.js';
@@ -37,13 +38,19 @@ import { WebhooksController } from './webhooks.controller.js';
   controllers: [WebhooksController],
   providers: [
     ...[EndpointsService, DeliveriesService, LogPruner, ClientKeySubscriber, GrantSubscriber],
-    ...[Scheduler, Deliverer, EndpointHealth, { provide: SenderOptions, useValue: DEFAULT_OPTIONS }],
+    ...[
+      Scheduler,
+      TestPlaces,
+      Deliverer,
+      EndpointHealth,
+      { provide: SenderOptions, useValue: DEFAULT_OPTIONS },
+    ],
   ],
 })
 export class WebhooksModule {
   constructor(feed: FeedWriter, clock: DatabaseClock) {
     feed.alsoRun('woken', WAKE_UP);
     clock.move('webhook_positions', ['due_at']);
-    clock.move('webhook_endpoints', ['failing_since', 'failed_at', 'retry_at']);
+    clock.move('webhook_endpoints', ['failing_since', 'failed_at', 'retry_at', 'tested_until']);
   }
 }

@@ -41,6 +41,9 @@ export class Receiver {
   private readonly handled = new Set<Received>();
   /** Secrets of the endpoint; a signature of any one of them is valid. */
   secrets: string[] = [];
+  /** Requests without an answer: now, and the most so far. */
+  inFlight = 0;
+  mostInFlight = 0;
   /** How the receiver responds. */
   behave: Behaviour = acknowledge;
 
@@ -65,6 +68,8 @@ export class Receiver {
   }
 
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.mostInFlight = Math.max(this.mostInFlight, ++this.inFlight);
+    response.on('close', () => this.inFlight--);
     // Ignored: the sender may be dead already.
     response.on('error', () => {});
     const chunks: Buffer[] = [];

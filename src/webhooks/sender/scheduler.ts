@@ -5,18 +5,22 @@ import { IsNull, Not } from 'typeorm';
 import { config } from '../../config.js';
 import { TidemarkDataSource } from '../../database/tidemark-data-source.js';
 import { Histories } from '../../histories/histories.js';
+import { WebhookEndpoint } from '../webhook-endpoint.entity.js';
 import { WebhookPosition } from '../webhook-position.entity.js';
 import { Deliverer } from './deliver.js';
-import { SenderOptions } from './options.js';
+import { MAX_TESTS, SenderOptions } from './options.js';
 import { ANNOUNCE_HISTORY } from './sql/announce-history.js';
 import { DRAIN_WAKE_UPS } from './sql/drain-wake-ups.js';
 import { type LeasedPosition, takeDue } from './sql/take-due.js';
 
-/** Requests that one process makes at the same time. Each holds a body of 100 notifications, some 30 kB. */
-const MAX_RUNNING = 200;
+/**
+ * Deliveries that one process makes at the same time: 200 requests less those of tests. Each holds a body of
+ * 100 notifications, some 30 kB.
+ */
+const MAX_RUNNING = 200 - MAX_TESTS;
 
 /** One process at a time. The number is any constant of ours. */
-const LOCK = 'SELECT pg_advisory_xact_lock(7432633766)';
+export const LOCK = 'SELECT pg_advisory_xact_lock(7432633766)';
 
 /** The queue: every process polls it. A poll drains the wake-ups, then leases positions that are due. */
 @Injectable()
@@ -63,6 +67,8 @@ export class Scheduler implements OnApplicationBootstrap, OnModuleDestroy {
     const now = () => 'clock_timestamp()';
     const positions = this.dataSource.getRepository(WebhookPosition);
     await positions.update({ lease: Not(IsNull()) }, { dueAt: now, lease: null });
+    const endpoints = this.dataSource.getRepository(WebhookEndpoint);
+    await endpoints.update({ testedUntil: Not(IsNull()) }, { testedUntil: null });
   }
 
   private async run(): Promise<void> {

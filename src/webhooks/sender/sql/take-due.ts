@@ -1,5 +1,22 @@
-/** Requests to one endpoint at the same time, of all processes together; each is about another developer. */
+/**
+ * Requests to one endpoint at the same time, of all processes together. Each delivery is about another
+ * developer; a test is one of them.
+ */
 const MAX_OF_ENDPOINT = 4;
+
+/** SQL: how many requests an endpoint `e` takes at the same time. */
+export const MAX_REQUESTS = `CASE WHEN e.failures > 0 THEN 1 ELSE ${MAX_OF_ENDPOINT} END`;
+
+/** SQL: the deliveries to an endpoint `e` that are under way. */
+export const DELIVERIES = `(
+  SELECT count(*) FROM webhook_positions
+  WHERE endpoint_id = e.id AND due_at > statement_timestamp() AND lease IS NOT NULL
+)`;
+
+/** SQL, a condition: a delivery to an endpoint `e` of a client `c` is due. */
+export const IS_DUE = `
+  e.active AND 'sync:read' = ANY (c.scopes) AND (e.retry_at IS NULL OR e.retry_at <= statement_timestamp())
+  AND EXISTS (SELECT FROM webhook_positions WHERE endpoint_id = e.id AND due_at <= statement_timestamp())`;
 
 /** Lease: this process may deliver at this position until the lease ends. */
 export interface LeasedPosition {
@@ -19,14 +36,11 @@ export interface LeasedPosition {
  */
 export const takeDue = (room: number, lease: number) => `
   WITH ready AS (
-    SELECT e.id, e.failures > 0 AS fails, CASE WHEN e.failures > 0 THEN 1 ELSE ${MAX_OF_ENDPOINT} END - (
-      SELECT count(*) FROM webhook_positions
-      WHERE endpoint_id = e.id AND due_at > statement_timestamp() AND lease IS NOT NULL
-    ) AS room
+    SELECT e.id, e.failures > 0 AS fails,
+      ${MAX_REQUESTS} - ${DELIVERIES} - coalesce(e.tested_until > statement_timestamp(), false)::int AS room
     FROM webhook_endpoints e
     JOIN api_clients c ON c.id = e.client_id
-    WHERE active AND 'sync:read' = ANY (c.scopes) AND (retry_at IS NULL OR retry_at <= statement_timestamp())
-      AND EXISTS (SELECT FROM webhook_positions WHERE endpoint_id = e.id AND due_at <= statement_timestamp())
+    WHERE ${IS_DUE}
   ),
   chosen AS (
     SELECT p.user_id, p.id
