@@ -33,7 +33,7 @@ export async function audit(
   manager: EntityManager,
   { action, targetId, developerId, details, actor }: Change,
 ): Promise<void> {
-  const request = currentRequest();
+  const request = currentRequest.getStore();
   const { kind, id, developerId: actorDeveloperId } = actor ?? callerOf(request?.user);
   await manager.insert(AuditLine, {
     action,
@@ -49,7 +49,7 @@ export async function audit(
   });
 }
 
-type User = NonNullable<ReturnType<typeof currentRequest>>['user'];
+type User = NonNullable<ReturnType<typeof currentRequest.getStore>>['user'];
 
 const callerOf = (user: User): Actor =>
   user ? { ...user.credential, developerId: user.developer?.developerId } : { kind: 'system' };

@@ -1,6 +1,5 @@
 import { Body, Controller, Delete, Get, Patch, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Audited } from '../access/audited.js';
 import { Endpoint, IdParam } from '../access/endpoint.decorator.js';
 import { INVALID_ID } from '../api/params.js';
 import { RotateDto } from '../api/rotate.dto.js';
@@ -19,7 +18,6 @@ const CLIENT_ID = 'The `id` of the client.';
 const NO_CLIENT = notFound('There is no API client 0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d.');
 
 @ApiTags('API clients')
-@Audited()
 @Controller('api/v1/api-clients')
 export class ApiClientsController {
   constructor(private readonly clients: ApiClientsService) {}

@@ -1,6 +1,5 @@
 import { Body, Controller, Delete, Get, Post, Query } from '@nestjs/common';
 import { ApiBody, ApiTags } from '@nestjs/swagger';
-import { Audited } from '../access/audited.js';
 import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
 import { Endpoint, IdParam } from '../access/endpoint.decorator.js';
@@ -20,7 +19,6 @@ const KEY_ID = 'The `id` of the key.';
 const NO_KEY = notFound('There is no API key 0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d.');
 
 @ApiTags('API keys')
-@Audited()
 @Controller('api/v1/api-keys')
 export class ApiKeysController {
   constructor(private readonly apiKeys: ApiKeysService) {}

@@ -1,6 +1,5 @@
 import { Body, Controller, Get, Put } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Audited } from '../access/audited.js';
 import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
 import { Endpoint, TextParam } from '../access/endpoint.decorator.js';
@@ -9,7 +8,6 @@ import { CurrentUserBody, DeveloperBody, PutDeveloperDto } from './developer.dto
 import { DevelopersService } from './developers.service.js';
 
 @ApiTags('Developers')
-@Audited()
 @Controller('api/v1')
 export class DevelopersController {
   constructor(private readonly developers: DevelopersService) {}

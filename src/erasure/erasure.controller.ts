@@ -1,13 +1,11 @@
 import { Controller, Delete } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Audited } from '../access/audited.js';
 import { Endpoint, TextParam } from '../access/endpoint.decorator.js';
 import { ID_EXAMPLE } from '../api/fields.js';
 import { invalidRequest } from '../http/api-error.js';
 import { ErasureService, noDeveloper, OWNS_CLIENTS } from './erasure.service.js';
 
 @ApiTags('Developers')
-@Audited()
 @Controller('api/v1/developers/:developerId')
 export class ErasureController {
   constructor(private readonly erasures: ErasureService) {}

@@ -16,26 +16,5 @@ export interface Authenticated {
   readonly developer: { readonly developerId: string } | undefined;
 }
 
-type CurrentRequest = FastifyRequest & { user?: Authenticated };
-
-const storage = new AsyncLocalStorage<CurrentRequest>();
-let running = 0;
-
-/**
- * Runs work as a part of a request: `currentRequest` finds it.
- *
- * Only for requests that the audit log may name. While an AsyncLocalStorage is in use, Node 20 calls a hook for
- * every promise of the process: an idle poll took 1.3 times the processor time. So it is in use only while such a
- * request runs.
- */
-export async function asCurrentRequest<T>(request: CurrentRequest, work: () => Promise<T>): Promise<T> {
-  running++;
-  try {
-    return await storage.run(request, work);
-  } finally {
-    if (--running === 0) storage.disable();
-  }
-}
-
-/** The request that the running code belongs to; undefined in background work. `user` is set by the guard. */
-export const currentRequest = (): CurrentRequest | undefined => storage.getStore();
+/** The request that the running code belongs to; none in background work. `user` is set by the guard. */
+export const currentRequest = new AsyncLocalStorage<FastifyRequest & { user?: Authenticated }>();

@@ -1,6 +1,5 @@
 import { Body, Controller, Post, Put } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Audited } from '../access/audited.js';
 import { Endpoint, TextParam } from '../access/endpoint.decorator.js';
 import { invalidRequest } from '../http/api-error.js';
 import { InviteBody, InviteDto, PasswordDto } from './password.dto.js';
@@ -9,7 +8,6 @@ import { PasswordsService } from './passwords.service.js';
 const DeveloperId = () => TextParam('developerId', 'The developer. Created if unknown.', 'dev-789');
 
 @ApiTags('Accounts')
-@Audited()
 @Controller('api/v1/developers/:developerId')
 export class PasswordsController {
   constructor(private readonly passwords: PasswordsService) {}

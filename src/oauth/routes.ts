@@ -2,7 +2,6 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiError } from '../http/api-error.js';
 import { toApiError } from '../http/api-error.filter.js';
-import { asCurrentRequest } from '../http/current-request.js';
 import { drainRequestBody } from '../http/drain-request-body.js';
 import { logger } from '../http/logger.js';
 import { AuthorizationServer } from './authorization-server.js';
@@ -84,13 +83,9 @@ export function mountOAuth(app: NestFastifyApplication): void {
     );
     scope.setErrorHandler(sendErrorPage);
     scope.get<InteractionForm>(INTERACTION, (request, reply) => interactions.show(request, reply));
-    scope.post<InteractionForm>(INTERACTION, (request, reply) =>
-      asCurrentRequest(request, () => interactions.submit(request, reply)),
-    );
+    scope.post<InteractionForm>(INTERACTION, (request, reply) => interactions.submit(request, reply));
     scope.get('/oauth/invite', (request, reply) => invites.show(request, reply));
-    scope.post<Form>('/oauth/invite', (request, reply) =>
-      asCurrentRequest(request, () => invites.submit(request, reply)),
-    );
+    scope.post<Form>('/oauth/invite', (request, reply) => invites.submit(request, reply));
   });
 }
 
@@ -107,7 +102,7 @@ async function callLibrary(
   reply.raw.setHeader('content-security-policy', LIBRARY_POLICY);
   // Graceful shutdown: a server that has stopped to listen closes its connections.
   if (!reply.server.server.listening) reply.raw.setHeader('connection', 'close');
-  await asCurrentRequest(request, () => provider.callback()(withForwardedHeaders(request.raw), reply.raw));
+  await provider.callback()(withForwardedHeaders(request.raw), reply.raw);
   // The library stops reading a body that is too large. Discard the rest, or the connection would hang.
   request.raw.resume();
 }

@@ -1,6 +1,5 @@
 import { Controller, Delete, Get, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Audited } from '../access/audited.js';
 import { TakesOwnTurns } from '../access/admission.interceptor.js';
 import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
@@ -15,7 +14,6 @@ import { SharesService } from './shares.service.js';
 const NO_DEVELOPER = notFound('There is no developer dev-456.');
 
 @ApiTags('Sharing and collections')
-@Audited()
 @Controller('api/v1/sync/records/:id/shares')
 export class SharesController {
   constructor(private readonly shares: SharesService) {}

@@ -1,6 +1,5 @@
 import { Controller, Delete, Get, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Audited } from '../access/audited.js';
 import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
 import { Endpoint, TextParam } from '../access/endpoint.decorator.js';
@@ -9,7 +8,6 @@ import { GrantPageBody, GrantsQuery } from './grant.dto.js';
 import { GrantsService } from './grants.service.js';
 
 @ApiTags('Grants')
-@Audited()
 @Controller('api/v1/grants')
 export class GrantsController {
   constructor(private readonly grants: GrantsService) {}

@@ -1,6 +1,5 @@
 import { Body, Controller, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Audited } from '../access/audited.js';
 import { Endpoint } from '../access/endpoint.decorator.js';
 import { RotateDto } from '../api/rotate.dto.js';
 import { invalidRequest } from '../http/api-error.js';
@@ -8,7 +7,6 @@ import { SigningKeyBody } from './signing-key.dto.js';
 import { SigningKeysService } from './signing-keys.service.js';
 
 @ApiTags('Accounts')
-@Audited()
 @Controller('api/v1/oauth/signing-keys')
 export class SigningKeysController {
   constructor(private readonly keys: SigningKeysService) {}
