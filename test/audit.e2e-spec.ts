@@ -398,7 +398,7 @@ describe('a server process', () => {
     const database = await createDatabase();
     const insert = (count: number, days: number) => `
       INSERT INTO audit_log (at, action, actor_kind)
-      SELECT clock_timestamp() - interval '${days} days', 'key.created', 'system' FROM generate_series(1, ${count})`;
+      SELECT clock_timestamp() - interval '${days} days', 'key.created', 'client' FROM generate_series(1, ${count})`;
     await runSql(database, `${insert(2_500, 8)}`);
     await runSql(database, `${insert(3, 6)}`);
     const server = await ServerProcess.start({ ...database.env, AUDIT_LOG_DAYS: '7', LOG_LEVEL: 'info' });
@@ -406,7 +406,7 @@ describe('a server process', () => {
       const count = async () => {
         const { data }: { data: { actor: { kind: string } }[] } = (await server.admin.get(`${LOG}?limit=100`))
           .body;
-        return data.filter(({ actor }) => actor.kind === 'system').length;
+        return data.filter(({ actor }) => actor.kind === 'client').length;
       };
       await until(async () => (await count()) === 3);
 

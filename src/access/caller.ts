@@ -1,5 +1,6 @@
+import type { FastifyRequest } from 'fastify';
 import { forbidden } from '../http/api-error.js';
-import type { Authenticated, Credential } from '../http/current-request.js';
+import type { Authenticated, Credential } from '../http/credential.js';
 import type { Scope } from './scopes.js';
 
 /** A developer by both names: `userId` (integer) in the feed, `developerId` (string) in the records API. */
@@ -17,8 +18,11 @@ export interface ClientIdentity {
   readonly defaultAssets: readonly string[] | null;
 }
 
-/** The subject of a valid credential. */
+/** The subject of a valid credential, in one request. */
 export class Caller implements Authenticated {
+  /** Set by the guard, for the audit log. */
+  request?: Pick<FastifyRequest, 'id' | 'ip'>;
+
   /**
    * @param developer the developer that the caller acts for; only the admin key of the settings has none
    * @param credential names the key or the token in logs

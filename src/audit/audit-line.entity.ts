@@ -12,10 +12,7 @@ export const ACTIONS = [
 ] as const;
 export type AuditAction = (typeof ACTIONS)[number];
 
-export const ACTOR_KINDS = [
-  ...['admin_key', 'api_key', 'access_token'],
-  ...['account', 'client', 'system'],
-] as const;
+export const ACTOR_KINDS = ['admin_key', 'api_key', 'access_token', 'account', 'client'] as const;
 export type ActorKind = (typeof ACTOR_KINDS)[number];
 
 /** One change. Append-only: triggers refuse anything else (src/migrations/guard.ts). */
@@ -55,7 +52,7 @@ export class AuditLine {
   @Column('json', { nullable: true })
   details: object | null;
 
-  /** Network address of the request; null: the change came from no request. */
+  /** Network address of the request. */
   @Column('varchar', { length: 255, nullable: true })
   address: string | null;
 

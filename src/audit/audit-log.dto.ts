@@ -36,8 +36,7 @@ export class AuditActorBody {
   @OneOf(ACTOR_KINDS, {
     description:
       '`admin_key`: the key of the settings; `api_key`; `access_token`: of this server, or of the identity ' +
-      'provider; `account`: a developer at the login pages; `client`: an application at the OAuth endpoints; ' +
-      '`system`.',
+      'provider; `account`: a developer at the login pages; `client`: an application at the OAuth endpoints.',
     example: 'api_key',
   })
   kind: ActorKind;
@@ -94,7 +93,7 @@ export class AuditLineBody {
 
   @Text(255, {
     nullable: true,
-    description: 'Network address of the request (see TRUST_PROXY); null: the change came from no request.',
+    description: 'Network address of the request (see TRUST_PROXY).',
     example: '192.0.2.7',
   })
   address: string | null;

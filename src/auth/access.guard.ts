@@ -87,6 +87,7 @@ export class AccessGuard extends AuthGuard('jwt') {
       .headers(this.limits.count(rateNameOf(request.user, isKey ? credential : undefined)));
 
     if (!request.user.has(rule)) throw insufficientScope(rule);
+    request.user.request = request;
     return true;
   }
 

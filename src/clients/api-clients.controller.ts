@@ -1,5 +1,7 @@
 import { Body, Controller, Delete, Get, Patch, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { CurrentCaller } from '../access/access.decorator.js';
+import type { Caller } from '../access/caller.js';
 import { Endpoint, IdParam } from '../access/endpoint.decorator.js';
 import { INVALID_ID } from '../api/params.js';
 import { RotateDto } from '../api/rotate.dto.js';
@@ -30,8 +32,8 @@ export class ApiClientsController {
     returns: [201, 'The new client, with its secret.', ApiClientWithSecretBody],
     errors: [invalidRequest('name is required; property color should not exist')],
   })
-  create(@Body() dto: CreateApiClientDto): Promise<ApiClientWithSecretBody> {
-    return this.clients.create(dto);
+  create(@CurrentCaller() caller: Caller, @Body() dto: CreateApiClientDto): Promise<ApiClientWithSecretBody> {
+    return this.clients.create(caller, dto);
   }
 
   @Get()
@@ -65,8 +67,12 @@ export class ApiClientsController {
     returns: [200, 'The client after the change.', ApiClientBody],
     errors: [INVALID_ID, invalidRequest('property public should not exist'), NO_CLIENT],
   })
-  update(@IdParam(CLIENT_ID) id: string, @Body() dto: UpdateApiClientDto): Promise<ApiClientBody> {
-    return this.clients.update(id, dto);
+  update(
+    @CurrentCaller() caller: Caller,
+    @IdParam(CLIENT_ID) id: string,
+    @Body() dto: UpdateApiClientDto,
+  ): Promise<ApiClientBody> {
+    return this.clients.update(caller, id, dto);
   }
 
   @Delete(':id')
@@ -78,8 +84,8 @@ export class ApiClientsController {
     returns: [204, 'Deleted.'],
     errors: [INVALID_ID, NO_CLIENT],
   })
-  delete(@IdParam(CLIENT_ID) id: string): Promise<void> {
-    return this.clients.delete(id);
+  delete(@CurrentCaller() caller: Caller, @IdParam(CLIENT_ID) id: string): Promise<void> {
+    return this.clients.delete(caller, id);
   }
 
   @Post(':id/secret')
@@ -92,9 +98,10 @@ export class ApiClientsController {
     errors: [INVALID_ID, PUBLIC_CLIENT, NO_CLIENT],
   })
   rotateSecret(
+    @CurrentCaller() caller: Caller,
     @IdParam(CLIENT_ID) id: string,
     @Body() { overlapSeconds }: RotateDto,
   ): Promise<ApiClientWithSecretBody> {
-    return this.clients.rotateSecret(id, overlapSeconds);
+    return this.clients.rotateSecret(caller, id, overlapSeconds);
   }
 }

@@ -4,6 +4,7 @@ import { isUUID } from 'class-validator';
 import { timingSafeEqual } from 'node:crypto';
 import { IsNull, Not, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import type { Caller } from '../access/caller.js';
 import { audit } from '../audit/audit.js';
 import type { AuditAction } from '../audit/audit-line.entity.js';
 import { DevelopersService } from '../developers/developers.service.js';
@@ -62,13 +63,14 @@ export class ApiClientsService {
     return isCurrent || (isPrevious && previousSecretExpiresAt!.getTime() > Date.now());
   }
 
-  async create({
-    developerId,
-    public: isPublic = false,
-    redirectUris = [],
-    defaultAssets = null,
-    ...settings
-  }: CreateApiClientDto): Promise<ApiClientWithSecretBody> {
+  async create(caller: Caller, dto: CreateApiClientDto): Promise<ApiClientWithSecretBody> {
+    const {
+      developerId,
+      public: isPublic = false,
+      redirectUris = [],
+      defaultAssets = null,
+      ...settings
+    } = dto;
     const owner = await this.developers.findOrCreate(developerId);
     const secret = isPublic ? null : generateClientSecret();
     const now = new Date();
@@ -88,7 +90,7 @@ export class ApiClientsService {
       await lockDeveloper(manager, owner);
       await manager.save(client);
       const { id: targetId, scopes } = client;
-      await audit(manager, { action: 'client.created', targetId, developerId, details: { scopes } });
+      await audit(manager, caller, { action: 'client.created', targetId, developerId, details: { scopes } });
     });
     return { ...ApiClientBody.of(client), secret };
   }
@@ -112,16 +114,16 @@ export class ApiClientsService {
   }
 
   /** @throws ApiError 404 */
-  async update(id: string, changes: UpdateApiClientDto): Promise<ApiClientBody> {
+  async update(caller: Caller, id: string, changes: UpdateApiClientDto): Promise<ApiClientBody> {
     const fields = Object.entries(changes).flatMap(([field, value]) => (value === undefined ? [] : [field]));
     const row = { ...changes, updatedAt: new Date() };
     const work = (clients: Clients) => clients.update({ id, ...MANAGED }, row);
-    await this.change(id, { action: 'client.updated', details: { fields } }, work);
+    await this.change(caller, id, { action: 'client.updated', details: { fields } }, work);
     return this.get(id);
   }
 
   /** @throws ApiError 404, 400 for a public client */
-  async rotateSecret(id: string, overlapSeconds: number): Promise<ApiClientWithSecretBody> {
+  async rotateSecret(caller: Caller, id: string, overlapSeconds: number): Promise<ApiClientWithSecretBody> {
     const secret = generateClientSecret();
     const now = Date.now();
     // Lost update: one statement, so that of two concurrent rotations the second keeps the secret of the
@@ -137,16 +139,16 @@ export class ApiClientsService {
         },
       );
     const line = { action: 'client.secret_rotated', details: { overlapSeconds } } as const;
-    const isRotated = await this.change(id, line, rotate);
+    const isRotated = await this.change(caller, id, line, rotate);
     const body = await this.get(id);
     if (!isRotated) throw PUBLIC_CLIENT;
     return { ...body, secret };
   }
 
   /** Deletes a client with its API keys and grants. @throws ApiError 404 */
-  async delete(id: string): Promise<void> {
+  async delete(caller: Caller, id: string): Promise<void> {
     const work = (clients: Clients) => clients.delete({ id, ...MANAGED });
-    if (!(await this.change(id, { action: 'client.deleted' }, work))) throw noClient(id);
+    if (!(await this.change(caller, id, { action: 'client.deleted' }, work))) throw noClient(id);
   }
 
   /**
@@ -157,6 +159,7 @@ export class ApiClientsService {
    * @throws ApiError 404, also for the server's own client
    */
   private async change(
+    caller: Caller,
     id: string,
     line: { action: AuditAction; details?: object },
     work: (clients: Clients) => Promise<{ affected?: number | null }>,
@@ -167,7 +170,7 @@ export class ApiClientsService {
     const isChanged = await this.clients.manager.transaction(async (manager) => {
       const { affected } = await work(manager.getRepository(ApiClient));
       if (affected === 0) return false;
-      await audit(manager, { ...line, targetId: id, developerId });
+      await audit(manager, caller, { ...line, targetId: id, developerId });
       return true;
     });
     this.cache.forget(id);

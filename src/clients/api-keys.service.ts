@@ -77,6 +77,7 @@ export class ApiKeysService {
     const developer = await this.developers.findOrCreate(dto.developerId);
     const { key, columns } = issueKey();
     const saved = await this.insert(
+      caller,
       this.keys.create({
         ...columns,
         client,
@@ -129,7 +130,7 @@ export class ApiKeysService {
         .execute();
       if (affected === 0) throw KEY_HAS_ENDED;
       const details = { newKeyId: made.id, overlapSeconds };
-      await audit(manager, { action: 'key.rotated', targetId: id, developerId, details });
+      await audit(manager, caller, { action: 'key.rotated', targetId: id, developerId, details });
       return made;
     });
     this.authenticator.forget(old.hash);
@@ -147,7 +148,11 @@ export class ApiKeysService {
       const live = { id, revokedAt: Raw(isInFuture) };
       const { affected } = await manager.update(ApiKey, live, { revokedAt: () => NOW });
       if (affected === 0) return;
-      await audit(manager, { action: 'key.revoked', targetId: id, developerId: developer.developerId });
+      await audit(manager, caller, {
+        action: 'key.revoked',
+        targetId: id,
+        developerId: developer.developerId,
+      });
     });
     this.authenticator.forget(hash);
   }
@@ -162,14 +167,14 @@ export class ApiKeysService {
     return client;
   }
 
-  private async insert(key: ApiKey): Promise<ApiKey> {
+  private async insert(caller: Caller, key: ApiKey): Promise<ApiKey> {
     const { id: targetId, developer, client, scopes } = key;
     const details = { scopes, clientId: client?.id };
     try {
       return await this.dataSource.transaction(async (manager) => {
         await lockDeveloper(manager, developer);
         const { developerId } = developer;
-        await audit(manager, { action: 'key.created', targetId, developerId, details });
+        await audit(manager, caller, { action: 'key.created', targetId, developerId, details });
         return manager.save(key);
       });
     } catch (error) {

@@ -30,9 +30,10 @@ export class DevelopersController {
     errors: [invalidRequest('name must be a string of 1 to 255 characters, without NUL characters')],
   })
   put(
+    @CurrentCaller() caller: Caller,
     @TextParam('developerId', 'Id of the developer.', 'dev-789') developerId: string,
     @Body() { name }: PutDeveloperDto,
   ): Promise<DeveloperBody> {
-    return this.developers.rename(developerId, name);
+    return this.developers.rename(caller, developerId, name);
   }
 }

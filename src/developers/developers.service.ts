@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { LRUCache } from 'lru-cache';
 import { Repository } from 'typeorm';
-import type { DeveloperIdentity } from '../access/caller.js';
+import type { Caller, DeveloperIdentity } from '../access/caller.js';
 import { audit } from '../audit/audit.js';
 import { Histories } from '../histories/histories.js';
 import { DeveloperBody } from './developer.dto.js';
@@ -49,12 +49,12 @@ export class DevelopersService {
   }
 
   /** Creates the developer if unknown. @param name null: removes the name */
-  async rename(developerId: string, name: string | null): Promise<DeveloperBody> {
+  async rename(caller: Caller, developerId: string, name: string | null): Promise<DeveloperBody> {
     const developer = await this.findOrCreate(developerId);
     await this.developers.manager.transaction(async (manager) => {
       await lockDeveloper(manager, developer);
       await manager.update(Developer, { userId: developer.userId }, { name, updatedAt: new Date() });
-      await audit(manager, { action: 'developer.renamed', developerId });
+      await audit(manager, caller, { action: 'developer.renamed', developerId });
     });
     return DeveloperBody.of(await this.get(developer));
   }

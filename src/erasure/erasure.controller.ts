@@ -1,5 +1,7 @@
 import { Controller, Delete } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { CurrentCaller } from '../access/access.decorator.js';
+import type { Caller } from '../access/caller.js';
 import { Endpoint, TextParam } from '../access/endpoint.decorator.js';
 import { ID_EXAMPLE } from '../api/fields.js';
 import { invalidRequest } from '../http/api-error.js';
@@ -25,7 +27,10 @@ export class ErasureController {
       OWNS_CLIENTS([ID_EXAMPLE]),
     ],
   })
-  erase(@TextParam('developerId', 'Id of the developer.', 'dev-789') developerId: string): Promise<void> {
-    return this.erasures.erase(developerId);
+  erase(
+    @CurrentCaller() caller: Caller,
+    @TextParam('developerId', 'Id of the developer.', 'dev-789') developerId: string,
+  ): Promise<void> {
+    return this.erasures.erase(caller, developerId);
   }
 }

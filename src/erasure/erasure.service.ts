@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common'
 import { InjectDataSource } from '@nestjs/typeorm';
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
-import type { DeveloperIdentity } from '../access/caller.js';
+import type { Caller, DeveloperIdentity } from '../access/caller.js';
 import { audit } from '../audit/audit.js';
 import { ApiKeyAuthenticator } from '../clients/api-key-authenticator.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
@@ -78,14 +78,14 @@ export class ErasureService implements OnApplicationBootstrap {
    *
    * @throws ApiError 404, 409 if the developer owns API clients, 503 if its feed stays locked
    */
-  async erase(developerId: string): Promise<void> {
+  async erase(caller: Caller, developerId: string): Promise<void> {
     // Another process may have erased it.
     this.developers.forget(developerId);
     const developer = await this.developers.find(developerId);
     if (!developer) throw noDeveloper(developerId);
     const { keys, grants } = await this.feedClock.withFeedLock(developer, async (manager) => {
       const ended = await this.endAccess(manager, developer);
-      await audit(manager, { action: 'developer.erased', developerId });
+      await audit(manager, caller, { action: 'developer.erased', developerId });
       await this.jobs.send(manager, ERASURES, { userId: developer.userId } satisfies ErasureJob);
       return ended;
     });

@@ -7,7 +7,7 @@ import { config } from '../config.js';
 import { invalidRequest } from './api-error.js';
 import { toApiError } from './api-error.filter.js';
 import { ConnectionLimits } from './connection-limits.js';
-import { type Authenticated, currentRequest } from './current-request.js';
+import type { Authenticated } from './credential.js';
 import { FairLimit } from './fair-limit.js';
 import { logger } from './logger.js';
 import { networkOf } from './network.js';
@@ -125,8 +125,6 @@ export function addHooks(fastify: FastifyInstance): void {
       done();
     }, done);
   });
-  // After the body is read, whose events run outside of any request.
-  fastify.addHook('preHandler', (request, _reply, done) => currentRequest.run(request, done));
   fastify.addHook('onResponse', (request, reply, done) => {
     logger.info(
       {

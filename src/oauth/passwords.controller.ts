@@ -1,5 +1,7 @@
 import { Body, Controller, Post, Put } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { CurrentCaller } from '../access/access.decorator.js';
+import type { Caller } from '../access/caller.js';
 import { Endpoint, TextParam } from '../access/endpoint.decorator.js';
 import { invalidRequest } from '../http/api-error.js';
 import { InviteBody, InviteDto, PasswordDto } from './password.dto.js';
@@ -19,8 +21,12 @@ export class PasswordsController {
     returns: [204, 'The password is set.'],
     errors: [invalidRequest('password is required')],
   })
-  set(@DeveloperId() developerId: string, @Body() { password }: PasswordDto): Promise<void> {
-    return this.passwords.set(developerId, password);
+  set(
+    @CurrentCaller() caller: Caller,
+    @DeveloperId() developerId: string,
+    @Body() { password }: PasswordDto,
+  ): Promise<void> {
+    return this.passwords.set(caller, developerId, password);
   }
 
   @Post('invites')
@@ -31,10 +37,11 @@ export class PasswordsController {
     errors: [invalidRequest('expiresInSeconds must not be less than 60')],
   })
   async invite(
+    @CurrentCaller() caller: Caller,
     @DeveloperId() developerId: string,
     @Body() { expiresInSeconds }: InviteDto,
   ): Promise<InviteBody> {
-    const { url, expiresAt } = await this.passwords.invite(developerId, expiresInSeconds);
+    const { url, expiresAt } = await this.passwords.invite(caller, developerId, expiresInSeconds);
     return { url, expiresAt: expiresAt.toISOString() };
   }
 }

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
 import { randomBytes } from 'node:crypto';
 import { MoreThan, Repository } from 'typeorm';
-import type { DeveloperIdentity } from '../access/caller.js';
+import type { Caller, DeveloperIdentity } from '../access/caller.js';
 import { isText } from '../api/rules.js';
 import { audit } from '../audit/audit.js';
 import { hashSecret } from '../clients/secrets.js';
@@ -56,20 +56,24 @@ export class PasswordsService {
   }
 
   /** Creates the developer if unknown. */
-  async set(developerId: string, password: string): Promise<void> {
+  async set(caller: Caller, developerId: string, password: string): Promise<void> {
     const developer = await this.developers.findOrCreate(developerId);
-    await this.save(developer, password);
+    await this.save(caller, developer, password);
   }
 
   /** Creates the developer if unknown. @returns a link that works once */
-  async invite(developerId: string, expiresInSeconds: number): Promise<{ url: string; expiresAt: Date }> {
+  async invite(
+    caller: Caller,
+    developerId: string,
+    expiresInSeconds: number,
+  ): Promise<{ url: string; expiresAt: Date }> {
     const developer = await this.developers.findOrCreate(developerId);
     const token = randomBytes(32).toString('base64url');
     const expiresAt = new Date(Date.now() + expiresInSeconds * 1_000);
     await this.dataSource.transaction(async (manager) => {
       await lockDeveloper(manager, developer);
       await manager.insert(Invite, { hash: hashSecret(token), developer, expiresAt });
-      await audit(manager, { action: 'password.invited', developerId });
+      await audit(manager, caller, { action: 'password.invited', developerId });
     });
     // The token is in the query of the URL, which the request log omits.
     return { url: `${config.PUBLIC_URL}/oauth/invite?token=${token}`, expiresAt };
@@ -87,16 +91,18 @@ export class PasswordsService {
   /** Sets the password by an invite link. @returns false: the link is unknown, used or expired */
   async accept(token: string, password: string): Promise<boolean> {
     const developer = await this.findInvited(token);
-    return developer !== undefined && this.save(developer, password, hashSecret(token));
+    return developer !== undefined && this.save(undefined, developer, password, hashSecret(token));
   }
 
   /**
    * Saves the password, and ends the developer's invites and login sessions.
    *
+   * @param caller undefined: the developer, with an invite
    * @param invite hash of the invite that is used, if one is
    * @returns false: that invite was used meanwhile, or has expired
    */
   private async save(
+    caller: Caller | undefined,
     { userId, developerId }: DeveloperIdentity,
     password: string,
     invite: Buffer | null = null,
@@ -110,12 +116,9 @@ export class PasswordsService {
       const changedAt = () => 'clock_timestamp()';
       await manager.upsert(Password, { userId, hash: hashed, changedAt }, ['userId']);
       await manager.delete(OAuthState, { model: 'Session', accountId: developerId });
-      await audit(
-        manager,
-        invite
-          ? { action: 'password.changed', developerId, actor: { kind: 'account', developerId } }
-          : { action: 'password.set', developerId },
-      );
+      const account = { kind: 'account', developerId } as const;
+      const action = caller ? 'password.set' : 'password.changed';
+      await audit(manager, caller ?? account, { action, developerId });
       return true;
     });
   }

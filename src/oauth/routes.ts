@@ -1,5 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { currentRequest } from '../audit/audit.js';
 import type { ApiError } from '../http/api-error.js';
 import { toApiError } from '../http/api-error.filter.js';
 import { drainRequestBody } from '../http/drain-request-body.js';
@@ -53,6 +54,7 @@ export function mountOAuth(app: NestFastifyApplication): void {
 
   void fastify.register(async (scope) => {
     scope.removeAllContentTypeParsers();
+    scope.addHook('preHandler', rememberRequest);
     // The library reads the body itself.
     scope.addContentTypeParser('*', (_request, _body, done) => done(null));
     scope.setErrorHandler(sendErrorPage);
@@ -76,6 +78,7 @@ export function mountOAuth(app: NestFastifyApplication): void {
 
   void fastify.register(async (scope) => {
     scope.removeAllContentTypeParsers();
+    scope.addHook('preHandler', rememberRequest);
     scope.addContentTypeParser(
       'application/x-www-form-urlencoded',
       { parseAs: 'string', bodyLimit: FORM_LIMIT },
@@ -88,6 +91,10 @@ export function mountOAuth(app: NestFastifyApplication): void {
     scope.post<Form>('/oauth/invite', (request, reply) => invites.submit(request, reply));
   });
 }
+
+/** For the audit log. After the body is read, whose events run outside of any request. */
+const rememberRequest = (request: FastifyRequest, _reply: FastifyReply, done: () => void) =>
+  currentRequest.run(request, done);
 
 /** Lets the library answer, with the headers that every response has. */
 async function callLibrary(

@@ -6,6 +6,7 @@ export const RESOURCE_TYPE = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
 /** First path segments under /api/v1/ that routes use or may use. No resource type has such a name. */
 const RESERVED = new Set([
+  'audit-log',
   'api-client',
   'api-clients',
   'api-key',

@@ -41,7 +41,7 @@ export class SharesService {
       if (await manager.existsBy(Share, key)) return;
       await lockDeveloper(manager, reader);
       await manager.insert(Share, { ...key, createdAt: new Date() });
-      await audit(manager, lineOf('share.granted', record, developerId));
+      await audit(manager, caller, lineOf('share.granted', record, developerId));
     });
   }
 
@@ -59,7 +59,7 @@ export class SharesService {
         reader && (await manager.findOneBy(Share, { userId, itemId, readerUserId: reader.userId }));
       if (!share) return;
       await manager.remove(Share, share);
-      await audit(manager, lineOf('share.revoked', record, developerId));
+      await audit(manager, caller, lineOf('share.revoked', record, developerId));
     });
   }
 

@@ -46,14 +46,14 @@ export class GrantsService {
   ): Promise<void> {
     const { id: targetId, scopes } = grant;
     const { userId, developerId } = developer;
-    const actor = { kind: 'account', developerId } as const;
+    const account = { kind: 'account', developerId } as const;
     await this.grants.manager.transaction(async (manager) => {
       await lockDeveloper(manager, developer);
       const old = await manager.findOneBy(Grant, { id: targetId });
       await manager.save(this.grants.create({ ...grant, developer: { userId }, client: { id: clientId } }));
       if (isDeepStrictEqual(old?.scopes, scopes)) return;
       const action = old ? 'grant.updated' : 'grant.created';
-      await audit(manager, { action, targetId, developerId, details: { scopes, clientId }, actor });
+      await audit(manager, account, { action, targetId, developerId, details: { scopes, clientId } });
     });
     this.cache.forget(targetId);
   }
@@ -64,7 +64,7 @@ export class GrantsService {
    */
   async remove(id: string): Promise<void> {
     const grant = await this.load(id);
-    if (grant) await this.end(grant, { kind: 'client', id: grant.client.id });
+    if (grant) await this.end({ kind: 'client', id: grant.client.id }, grant);
   }
 
   /** A committed end of a grant counts at once in this process, within 5 s in others. */
@@ -99,11 +99,10 @@ export class GrantsService {
     const grant = await this.load(id);
     if (!grant || !(caller.isAdmin || grant.developer.userId === caller.developer?.userId))
       throw notFound(`There is no grant ${id}.`);
-    await this.end(grant);
+    await this.end(caller, grant);
   }
 
-  /** @param actor default: the caller */
-  private async end(grant: Grant, actor?: { kind: 'client'; id: string }): Promise<void> {
+  private async end(by: Caller | { kind: 'client'; id: string }, grant: Grant): Promise<void> {
     const { id, developer, client } = grant;
     await this.grants.manager.transaction(async (manager) => {
       // One line for a grant that is ended twice at the same time.
@@ -111,7 +110,7 @@ export class GrantsService {
       await manager.remove(grant);
       const { developerId } = developer;
       const details = { clientId: client.id };
-      await audit(manager, { action: 'grant.withdrawn', targetId: id, developerId, details, actor });
+      await audit(manager, by, { action: 'grant.withdrawn', targetId: id, developerId, details });
     });
     this.cache.forget(id);
   }

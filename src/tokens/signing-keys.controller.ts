@@ -1,5 +1,7 @@
 import { Body, Controller, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { CurrentCaller } from '../access/access.decorator.js';
+import type { Caller } from '../access/caller.js';
 import { Endpoint } from '../access/endpoint.decorator.js';
 import { RotateDto } from '../api/rotate.dto.js';
 import { invalidRequest } from '../http/api-error.js';
@@ -21,8 +23,11 @@ export class SigningKeysController {
     returns: [201, 'The new key of access tokens.', SigningKeyBody],
     errors: [invalidRequest('overlapSeconds must not be less than 0')],
   })
-  async rotate(@Body() { overlapSeconds }: RotateDto): Promise<SigningKeyBody> {
-    const { id, createdAt } = await this.keys.rotate(overlapSeconds);
+  async rotate(
+    @CurrentCaller() caller: Caller,
+    @Body() { overlapSeconds }: RotateDto,
+  ): Promise<SigningKeyBody> {
+    const { id, createdAt } = await this.keys.rotate(caller, overlapSeconds);
     return { id, createdAt: createdAt.toISOString() };
   }
 }

@@ -4,6 +4,7 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jo
 import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type EntityManager, IsNull, LessThan, MoreThan } from 'typeorm';
+import type { Caller } from '../access/caller.js';
 import { audit } from '../audit/audit.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { Histories } from '../histories/histories.js';
@@ -74,7 +75,7 @@ export class SigningKeysService implements OnModuleInit {
    * @param overlapSeconds how long signatures of the old keys are accepted
    * @returns the new key of access tokens
    */
-  async rotate(overlapSeconds: number): Promise<SigningKey> {
+  async rotate(caller: Caller, overlapSeconds: number): Promise<SigningKey> {
     const expiresAt = new Date(Date.now() + overlapSeconds * 1_000);
     let created: SigningKey;
     await this.dataSource.withStartupLock(() =>
@@ -86,7 +87,11 @@ export class SigningKeysService implements OnModuleInit {
         });
         created = await createKeys(manager);
         const { id: targetId } = created;
-        await audit(manager, { action: 'signing_keys.rotated', targetId, details: { overlapSeconds } });
+        await audit(manager, caller, {
+          action: 'signing_keys.rotated',
+          targetId,
+          details: { overlapSeconds },
+        });
       }),
     );
     await this.load();

@@ -1,6 +1,3 @@
-import type { FastifyRequest } from 'fastify';
-import { AsyncLocalStorage } from 'node:async_hooks';
-
 /** The credential of a request. */
 export interface Credential {
   /** `admin_key`: the key of the settings. `access_token`: of this server, or of the identity provider. */
@@ -9,12 +6,8 @@ export interface Credential {
   readonly id: string | null;
 }
 
-/** The `Caller` (src/access) of a request, as far as logs name it. */
+/** The `Caller` (src/access) of a request, as far as its line in the log names it. */
 export interface Authenticated {
   readonly credential: Credential;
   readonly client?: { readonly id: string };
-  readonly developer: { readonly developerId: string } | undefined;
 }
-
-/** The request that the running code belongs to; none in background work. `user` is set by the guard. */
-export const currentRequest = new AsyncLocalStorage<FastifyRequest & { user?: Authenticated }>();
