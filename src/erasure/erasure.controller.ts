@@ -18,8 +18,8 @@ export class ErasureController {
     description:
       'Ends its keys, grants, password, invites and logins: at once in the process that answers, within 5 ' +
       'seconds in all others. Its records, shares, pins, history and webhook deliveries are then deleted in ' +
-      'the background; developers who pinned its records get `removed`. The `developerId` is free at once: its ' +
-      'next use makes a new developer. The audit log keeps its lines.',
+      'the background; developers who pinned its records get `removed`. The `developerId` is free at once: ' +
+      'its next use makes a new developer. The audit log keeps its lines.',
     returns: [204, 'All access is gone, and the rest will be, whatever happens to the server.'],
     errors: [
       invalidRequest('The name in the URL must have 1 to 255 characters.'),
