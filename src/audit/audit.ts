@@ -4,12 +4,24 @@ import type { EntityManager } from 'typeorm';
 import { Caller } from '../access/caller.js';
 import { type ActorKind, type AuditAction, AuditLine } from './audit-line.entity.js';
 
+const currentRequest = new AsyncLocalStorage<FastifyRequest>();
+let running = 0;
+
 /**
- * The request to an OAuth endpoint or a login page that the running code belongs to: the library calls our
- * adapters without it. Not for requests to the API, which have a caller: on Node 20 it costs every promise of
- * the process, a fifth of an idle poll. (The library uses one of its own at these routes anyway.)
+ * Runs work as a part of a request to an OAuth endpoint or a login page: the library calls our adapters without it.
+ * Not for requests to the API, which have a caller.
+ *
+ * While an AsyncLocalStorage is in use, Node 20 calls a hook for every promise of the process, a fifth of an idle
+ * poll. So it is in use only while such a request runs.
  */
-export const currentRequest = new AsyncLocalStorage<FastifyRequest>();
+export async function asCurrentRequest<T>(request: FastifyRequest, work: () => Promise<T>): Promise<T> {
+  running++;
+  try {
+    return await currentRequest.run(request, work);
+  } finally {
+    if (--running === 0) currentRequest.disable();
+  }
+}
 
 /** Made the change without a credential of the API. */
 interface Actor {

@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import type { AsyncLocalStorage } from 'node:async_hooks';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { stripVTControlCharacters } from 'node:util';
 import type { Configuration, Provider as LibraryProvider } from 'oidc-provider';
 import { config } from '../config.js';
@@ -14,10 +15,28 @@ import { logger } from '../http/logger.js';
 const { warn } = console;
 console.warn = (text: string) => logger.debug(stripVTControlCharacters(text));
 const library = await import('oidc-provider');
+// The library's own AsyncLocalStorage. A variable: its types do not know of the module.
+const CONTEXT = 'oidc-provider/lib/helpers/als.js';
+const { default: context } = (await import(CONTEXT)) as { default: AsyncLocalStorage<unknown> };
 console.warn = warn;
 
 export const { errors } = library;
 export type Provider = LibraryProvider;
+
+let running = 0;
+
+/**
+ * Lets the library answer a request. While no such request runs, its AsyncLocalStorage is out of use, which would
+ * slow down every promise of the process (src/audit/audit.ts).
+ */
+export async function answer(provider: Provider, request: IncomingMessage, response: ServerResponse) {
+  running++;
+  try {
+    await provider.callback()(withForwardedHeaders(request), response);
+  } finally {
+    if (--running === 0) context.disable();
+  }
+}
 
 /**
  * A provider whose issuer is PUBLIC_URL.

@@ -1,6 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { currentRequest } from '../audit/audit.js';
+import { asCurrentRequest } from '../audit/audit.js';
 import type { ApiError } from '../http/api-error.js';
 import { toApiError } from '../http/api-error.filter.js';
 import { drainRequestBody } from '../http/drain-request-body.js';
@@ -9,7 +9,7 @@ import { AuthorizationServer } from './authorization-server.js';
 import { Interactions } from './interactions.js';
 import { InvitePages } from './invite-pages.js';
 import { oauthErrorOf } from './oauth-error.js';
-import { errors, withForwardedHeaders } from './oidc-provider.js';
+import { answer, errors } from './oidc-provider.js';
 import { sendPage } from './page-reply.js';
 import { errorPage, LIBRARY_POLICY } from './pages.js';
 import { ROUTES } from './provider-configuration.js';
@@ -54,7 +54,6 @@ export function mountOAuth(app: NestFastifyApplication): void {
 
   void fastify.register(async (scope) => {
     scope.removeAllContentTypeParsers();
-    scope.addHook('preHandler', rememberRequest);
     // The library reads the body itself.
     scope.addContentTypeParser('*', (_request, _body, done) => done(null));
     scope.setErrorHandler(sendErrorPage);
@@ -78,7 +77,6 @@ export function mountOAuth(app: NestFastifyApplication): void {
 
   void fastify.register(async (scope) => {
     scope.removeAllContentTypeParsers();
-    scope.addHook('preHandler', rememberRequest);
     scope.addContentTypeParser(
       'application/x-www-form-urlencoded',
       { parseAs: 'string', bodyLimit: FORM_LIMIT },
@@ -86,15 +84,15 @@ export function mountOAuth(app: NestFastifyApplication): void {
     );
     scope.setErrorHandler(sendErrorPage);
     scope.get<InteractionForm>(INTERACTION, (request, reply) => interactions.show(request, reply));
-    scope.post<InteractionForm>(INTERACTION, (request, reply) => interactions.submit(request, reply));
+    scope.post<InteractionForm>(INTERACTION, (request, reply) =>
+      asCurrentRequest(request, () => interactions.submit(request, reply)),
+    );
     scope.get('/oauth/invite', (request, reply) => invites.show(request, reply));
-    scope.post<Form>('/oauth/invite', (request, reply) => invites.submit(request, reply));
+    scope.post<Form>('/oauth/invite', (request, reply) =>
+      asCurrentRequest(request, () => invites.submit(request, reply)),
+    );
   });
 }
-
-/** For the audit log. After the body is read, whose events run outside of any request. */
-const rememberRequest = (request: FastifyRequest, _reply: FastifyReply, done: () => void) =>
-  currentRequest.run(request, done);
 
 /** Lets the library answer, with the headers that every response has. */
 async function callLibrary(
@@ -109,7 +107,7 @@ async function callLibrary(
   reply.raw.setHeader('content-security-policy', LIBRARY_POLICY);
   // Graceful shutdown: a server that has stopped to listen closes its connections.
   if (!reply.server.server.listening) reply.raw.setHeader('connection', 'close');
-  await provider.callback()(withForwardedHeaders(request.raw), reply.raw);
+  await asCurrentRequest(request, () => answer(provider, request.raw, reply.raw));
   // The library stops reading a body that is too large. Discard the rest, or the connection would hang.
   request.raw.resume();
 }

@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, Patch, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { TakesOwnTurns } from '../access/admission.interceptor.js';
 import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
 import { Endpoint, IdParam } from '../access/endpoint.decorator.js';
@@ -130,6 +131,7 @@ export class WebhooksController {
     returns: [200, 'The delivery, with its attempt.', WebhookDeliveryDetailBody],
     errors: [INVALID_ID, NO_WEBHOOK],
   })
+  @TakesOwnTurns()
   test(@CurrentCaller() caller: Caller, @WebhookId() id: string): Promise<WebhookDeliveryDetailBody> {
     return this.deliveries.test(caller, id);
   }
