@@ -20,7 +20,7 @@ const SINCE = '1970-01-01T00:00:00Z';
 
 /** Ids that do not exist. */
 const UNKNOWN = {
-  developer: 'dev-nobody',
+  developer: 'dev-unknown',
   record: UUID,
   item: '999999',
   collection: '999999',

@@ -221,8 +221,8 @@ export class RecordsService {
         })
       : caller.developer;
     const refuse = async (manager: EntityManager): Promise<never> => {
-      const isTold = whenForeign !== noRecord && !caller.isAdmin;
-      throw isTold && (await manager.existsBy(SyncRecord, { id })) ? whenForeign(id) : noRecord(id);
+      const isDisclosed = whenForeign !== noRecord && !caller.isAdmin;
+      throw isDisclosed && (await manager.existsBy(SyncRecord, { id })) ? whenForeign(id) : noRecord(id);
     };
     if (!owner) return refuse(this.records.manager);
     return this.feedClock.withFeedLock(owner, async (manager) => {

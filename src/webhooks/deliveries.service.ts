@@ -35,7 +35,7 @@ const MAX_REPLAYS = 10;
 export const TOO_MANY_REPLAYS = conflict(`A webhook has at most ${MAX_REPLAYS} replays that have not ended.`);
 
 /** No developer has it: user ids start at 1. */
-const NOBODY = 0;
+const NO_USER = 0;
 
 /** $1 client, $2 user id */
 const MAY_READ = `SELECT ${mayRead('$1', '$2')} AS "mayRead"`;
@@ -63,7 +63,7 @@ export class DeliveriesService {
       where: {
         endpointId,
         // Enumeration: an unknown developer is looked for, too.
-        ...(developerId !== undefined && { userId: developer?.userId ?? NOBODY }),
+        ...(developerId !== undefined && { userId: developer?.userId ?? NO_USER }),
         ...(status && { status }),
         ...(kind && { kind }),
       },
@@ -118,7 +118,7 @@ export class DeliveriesService {
     const { client } = await this.endpoints.find(this.dataSource.manager, caller, endpointId);
     const [start, end] = [new Date(since), until === undefined ? null : new Date(until)];
     if (end && end <= start) throw invalidRequest('until must be after since');
-    const { userId = NOBODY } = (await this.developers.find(developerId)) ?? {};
+    const { userId = NO_USER } = (await this.developers.find(developerId)) ?? {};
     await this.assertMayRead(client.id, userId, `developer ${developerId}`);
     await this.startReplay(endpointId, REPLAY_RANGE, [userId, endpointId, start, end]);
   }
