@@ -14,6 +14,7 @@ import { History } from './src/histories/history.entity.js';
 import { Initial1700000000000 } from './src/migrations/1700000000000-initial.js';
 import { Invite } from './src/oauth/invite.entity.js';
 import { LoginAttempts } from './src/oauth/login-attempts.entity.js';
+import { LoginOrigin } from './src/oauth/login-origin.entity.js';
 import { OAuthState } from './src/oauth/oauth-state.entity.js';
 import { Password } from './src/oauth/password.entity.js';
 import { SyncRecord } from './src/records/record.entity.js';
@@ -41,7 +42,7 @@ const dataSource = new TidemarkDataSource(
       : { url: config.DATABASE_URL }),
     entities: [
       ...[History, Developer, Feed, ErasedFeed, ApiClient, ApiKey, Grant, SigningKey, RevokedToken],
-      ...[OAuthState, Password, Invite, LoginAttempts],
+      ...[OAuthState, Password, Invite, LoginAttempts, LoginOrigin],
       ...[SyncRecord, Share, ChangeEvent, Pin],
       ...[WebhookEndpoint, WebhookPosition, WebhookDelivery, WebhookAttempt],
       AuditLine,

@@ -18,7 +18,7 @@ const DATED = [
   'UPDATE webhook_positions SET due_at = due_at + $1',
   `UPDATE webhook_endpoints
    SET failing_since = failing_since + $1, failed_at = failed_at + $1, retry_at = retry_at + $1`,
-  'UPDATE login_attempts SET expires_at = expires_at + $1',
+  'UPDATE login_attempts SET slot_at = slot_at + $1, expires_at = expires_at + $1',
   `UPDATE pgboss.job
    SET created_on = created_on + $1, start_after = start_after + $1, started_on = started_on + $1,
      completed_on = completed_on + $1`,
@@ -99,18 +99,35 @@ describe('when the clock of the database has stepped back by an hour', () => {
     await settle(query);
   });
 
-  it('a throttled login is allowed again at the end of its window', async () => {
-    await setPassword(app.admin, 'person-1');
-    const client = await createClient(app.admin);
-    const browser = new Browser(app.url);
-    const page = await browser.request(authorizeUrl(authorization(client, pkce().challenge)));
-    const { location } = await browser.follow(page);
-    const logIn = async (password: string) =>
-      (await browser.post(location, { account: 'person-1', password, action: 'login' })).status;
-    for (let n = 0; n < 10; n++) expect(await logIn('wrong password')).toBe(401);
-    expect(await logIn(PASSWORD)).toBe(429);
-    await stepBack(`UPDATE login_attempts SET expires_at = clock_timestamp() + interval '1 second'`);
-    await until(async () => (await logIn(PASSWORD)) === 303);
+  describe('a throttled login', () => {
+    const begin = async () => {
+      await setPassword(app.admin, 'person-1');
+      const browser = new Browser(app.url);
+      const client = await createClient(app.admin);
+      const page = await browser.request(authorizeUrl(authorization(client, pkce().challenge)));
+      const { location } = await browser.follow(page);
+      return async (password: string) =>
+        (await browser.post(location, { account: 'person-1', password, action: 'login' })).status;
+    };
+
+    it('of a network is allowed again at the end of its window', async () => {
+      const logIn = await begin();
+      expect(await logIn('wrong password')).toBe(401);
+      await query('UPDATE login_attempts SET attempts = 100');
+      expect(await logIn(PASSWORD)).toBe(429);
+      await stepBack(`UPDATE login_attempts SET expires_at = clock_timestamp() + interval '1 second'`);
+      await until(async () => (await logIn(PASSWORD)) === 303);
+    });
+
+    it('of an account under attack waits for the attempts before it alone', async () => {
+      await query('DELETE FROM login_attempts');
+      const logIn = await begin();
+      // The 11th one is delayed.
+      for (let n = 0; n < 11; n++) expect(await logIn('wrong password')).toBe(401);
+      expect(await query('SELECT FROM login_attempts WHERE slot_at IS NOT NULL')).toHaveLength(1);
+      await stepBack();
+      await until(async () => (await logIn(PASSWORD)) === 303);
+    });
   });
 
   it('the use of an API key is noted', async () => {

@@ -57,7 +57,11 @@ it('… a developer lets an application in, which syncs, refreshes and revokes',
   const browser = new Browser(front);
   const tokens = await getTokens(front, client, 'dev-1', {}, browser);
   expect((await new Api(front, tokens.access_token).sync('since=1970-01-01')).status).toBe(200);
-  for (const { path } of browser.cookies.values()) expect(path).toMatch(/^\/tidemark\/oauth/);
+  for (const [name, { path }] of browser.cookies) {
+    expect(name).toMatch(/^__Secure-tidemark_/);
+    expect(path).toMatch(/^\/tidemark\/oauth/);
+  }
+  expect([...browser.cookies.keys()]).toContain('__Secure-tidemark_device');
   const form = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token };
   const { status, body } = await post(front, '/oauth/token', client, form);
   expect(status).toBe(200);

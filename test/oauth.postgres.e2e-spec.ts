@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { decodeProtectedHeader } from 'jose';
+import { Client as PgClient } from 'pg';
+import { hashSecret } from '../src/clients/secrets.js';
 import { Api } from './support/api.js';
 import { type Client, createClient } from './support/api-clients.js';
 import {
@@ -9,6 +11,7 @@ import {
   Browser,
   getOwnTokens,
   getTokens,
+  PASSWORD,
   pkce,
   post,
   setPassword,
@@ -97,6 +100,45 @@ it.each([1, 2, 3])(
     for (const server of servers) await until(() => isRefused(server, access_token));
   },
 );
+
+it('a password change at one process ends a login that is half done at the other', async () => {
+  await setPassword(servers[0].admin, 'dev-half');
+  const browser = new Browser(servers[0].url);
+  const { location } = await browser.follow(
+    await browser.request(authorizeUrl(authorization(client, pkce().challenge))),
+  );
+  const login = { account: 'dev-half', password: PASSWORD, action: 'login' };
+  const { location: consent } = await browser.follow(await browser.post(location, login));
+  expect((await browser.request(consent)).status).toBe(200);
+  await setPassword(servers[1].admin, 'dev-half', 'another password of the tests');
+  expect((await browser.post(consent, { action: 'allow' })).status).toBe(400);
+});
+
+it('wrong logins of one network are counted and spaced in all processes together', async () => {
+  const pages = await Promise.all(
+    servers.map(async ({ url }) => {
+      const browser = new Browser(url);
+      const { location } = await browser.follow(
+        await browser.request(authorizeUrl(authorization(client, pkce().challenge))),
+      );
+      const form = { account: 'dev-spaced', password: 'wrong password', action: 'login' };
+      return async () => (await browser.post(location, form)).status;
+    }),
+  );
+  for (let n = 0; n < 12; n++) expect(await pages[n % 2]()).toBe(401);
+  const session = new PgClient({ connectionString: database.env.DATABASE_URL });
+  await session.connect();
+  const { rows } = await session.query(
+    `SELECT attempts, slot_at IS NOT NULL AS "isDelayed" FROM login_attempts
+     WHERE key = ANY($1) ORDER BY attempts`,
+    [['account dev-spaced', 'account dev-spaced network 127.0.0.1'].map(hashSecret)],
+  );
+  await session.end();
+  expect(rows).toEqual([
+    { attempts: 0, isDelayed: true },
+    { attempts: 12, isDelayed: false },
+  ]);
+});
 
 it('a token of client credentials that is revoked at one process ends at the other', async () => {
   const { access_token: token } = await getOwnTokens(servers[0].url, client);

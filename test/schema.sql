@@ -163,6 +163,13 @@ WITH (fillfactor='50');
 CREATE TABLE public.login_attempts (
     key bytea NOT NULL,
     attempts integer NOT NULL,
+    slot_at timestamp(3) with time zone,
+    expires_at timestamp(3) with time zone NOT NULL
+);
+
+CREATE TABLE public.login_origins (
+    user_id integer NOT NULL,
+    hash bytea NOT NULL,
     expires_at timestamp(3) with time zone NOT NULL
 );
 
@@ -362,6 +369,9 @@ ALTER TABLE ONLY public.library_sizes
 ALTER TABLE ONLY public.login_attempts
     ADD CONSTRAINT login_attempts_pkey PRIMARY KEY (key);
 
+ALTER TABLE ONLY public.login_origins
+    ADD CONSTRAINT login_origins_pkey PRIMARY KEY (user_id, hash);
+
 ALTER TABLE ONLY public.oauth_states
     ADD CONSTRAINT oauth_states_pkey PRIMARY KEY (model, id);
 
@@ -426,6 +436,8 @@ CREATE INDEX grants_of_developer ON public.grants USING btree (user_id, client_i
 CREATE INDEX invites_expires_at ON public.invites USING btree (expires_at);
 
 CREATE INDEX login_attempts_expires_at ON public.login_attempts USING btree (expires_at);
+
+CREATE INDEX login_origins_expires_at ON public.login_origins USING btree (expires_at);
 
 CREATE INDEX oauth_states_account_id ON public.oauth_states USING btree (account_id);
 
@@ -498,6 +510,9 @@ ALTER TABLE ONLY public.invites
 
 ALTER TABLE ONLY public.library_sizes
     ADD CONSTRAINT library_sizes_owner FOREIGN KEY (user_id) REFERENCES public.developers(user_id);
+
+ALTER TABLE ONLY public.login_origins
+    ADD CONSTRAINT login_origins_developer FOREIGN KEY (user_id) REFERENCES public.developers(user_id);
 
 ALTER TABLE ONLY public.oauth_states
     ADD CONSTRAINT oauth_states_grant FOREIGN KEY (grant_id) REFERENCES public.grants(id) ON DELETE CASCADE;

@@ -21,6 +21,7 @@ export const END_GRANTS = 'DELETE FROM grants WHERE user_id = $1 RETURNING id';
 
 /** SQL: ends what is left of a login. */
 export const END_PASSWORD = 'DELETE FROM passwords WHERE user_id = $1';
+export const END_LOGIN_ORIGINS = 'DELETE FROM login_origins WHERE user_id = $1';
 export const END_INVITES = 'DELETE FROM invites WHERE user_id = $1';
 /** $1 developer id */
 export const END_LOGINS = 'DELETE FROM oauth_states WHERE account_id = $1';

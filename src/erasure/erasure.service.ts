@@ -16,6 +16,7 @@ import { GrantsService } from '../tokens/grants.service.js';
 import {
   END_GRANTS,
   END_INVITES,
+  END_LOGIN_ORIGINS,
   END_KEYS,
   END_LOGINS,
   END_PASSWORD,
@@ -106,6 +107,7 @@ export class ErasureService implements OnApplicationBootstrap {
     const [keys] = await manager.query<[{ hash: Buffer }[]]>(END_KEYS, [userId]);
     const [grants] = await manager.query<[{ id: string }[]]>(END_GRANTS, [userId]);
     await manager.query(END_PASSWORD, [userId]);
+    await manager.query(END_LOGIN_ORIGINS, [userId]);
     await manager.query(END_INVITES, [userId]);
     await manager.query(END_LOGINS, [developerId]);
     return { keys, grants };

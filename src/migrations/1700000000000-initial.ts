@@ -157,10 +157,19 @@ const UP = [
   `CREATE TABLE login_attempts (
     key bytea NOT NULL,
     attempts integer NOT NULL,
+    slot_at timestamptz(3),
     expires_at timestamptz(3) NOT NULL,
     CONSTRAINT login_attempts_pkey PRIMARY KEY (key)
   )`,
   `CREATE INDEX login_attempts_expires_at ON login_attempts (expires_at)`,
+  `CREATE TABLE login_origins (
+    user_id integer NOT NULL,
+    hash bytea NOT NULL,
+    expires_at timestamptz(3) NOT NULL,
+    CONSTRAINT login_origins_pkey PRIMARY KEY (user_id, hash),
+    CONSTRAINT login_origins_developer FOREIGN KEY (user_id) REFERENCES developers (user_id)
+  )`,
+  `CREATE INDEX login_origins_expires_at ON login_origins (expires_at)`,
 
   // Unlogged: a crash may forget the requests of a minute.
   `CREATE UNLOGGED TABLE rate_counts (
@@ -353,17 +362,8 @@ const UP = [
 const TABLES = [
   ...['histories', 'developers', 'feeds', 'erased_feeds', 'clock_heartbeats'],
   ...['api_clients', 'api_keys', 'grants', 'server_keys', 'revoked_tokens'],
-  ...[
-    'oauth_states',
-    'passwords',
-    'invites',
-    'login_attempts',
-    'records',
-    'library_sizes',
-    'shares',
-    'pins',
-    'change_events',
-  ],
+  ...['oauth_states', 'passwords', 'invites', 'login_attempts', 'login_origins'],
+  ...['records', 'library_sizes', 'shares', 'pins', 'change_events'],
   'rate_counts',
   ...['webhook_endpoints', 'webhook_positions', 'webhook_wake_ups', 'webhook_deliveries', 'webhook_attempts'],
   'audit_log',

@@ -14,10 +14,12 @@ import { ClientAdapter } from './adapters/client-adapter.js';
 import { GrantAdapter } from './adapters/grant-adapter.js';
 import { StateAdapter } from './adapters/state-adapter.js';
 import { cookieKeysOf } from './cookie-keys.js';
+import { cookieName, cookiePath } from './cookies.js';
 import { jwtIntrospection } from './jwt-introspection.js';
 import { oauthErrorOf } from './oauth-error.js';
-import { createProvider, publicPath, type Provider } from './oidc-provider.js';
+import { createProvider, type Provider } from './oidc-provider.js';
 import { errorPage } from './pages.js';
+import { PasswordsService } from './passwords.service.js';
 import { providerConfiguration } from './provider-configuration.js';
 
 /** The library `oidc-provider` on this server's clients, developers, keys and database. */
@@ -34,6 +36,7 @@ export class AuthorizationServer {
     private readonly grants: GrantsService,
     private readonly signingKeys: SigningKeysService,
     private readonly accessTokens: AccessTokensService,
+    private readonly passwords: PasswordsService,
   ) {}
 
   /** Key rotation: a provider takes its keys at construction, so other keys need a new provider. */
@@ -51,7 +54,7 @@ export class AuthorizationServer {
     const adapterOf = (model: string) => {
       if (model === 'Client') return new ClientAdapter(this.clients);
       if (model === 'Grant') return new GrantAdapter(this.grants, this.developers);
-      return new StateAdapter(model, this.dataSource, this.grants);
+      return new StateAdapter(model, this.dataSource, this.grants, this.passwords);
     };
     const tokenKeys = keys.filter(({ purpose }) => purpose === 'token');
     const configuration = {
@@ -59,9 +62,14 @@ export class AuthorizationServer {
       adapter: adapterOf,
       jwks: { keys: tokenKeys.map(({ id, jwk }) => ({ ...jwk, kid: id })) },
       cookies: {
-        names: { session: 'tidemark_login', interaction: 'tidemark_request', resume: 'tidemark_resume' },
+        names: {
+          session: cookieName('tidemark_login'),
+          // Each has the path of its page, so that logins in two tabs do not disturb each other.
+          interaction: cookieName('tidemark_request', true),
+          resume: cookieName('tidemark_resume', true),
+        },
         keys: cookieKeysOf(keys).map(({ jwk }) => jwk.k!),
-        long: { signed: true, httpOnly: true, sameSite: 'lax' as const, path: publicPath('/oauth') },
+        long: { signed: true, httpOnly: true, sameSite: 'lax' as const, path: cookiePath },
         short: { signed: true, httpOnly: true, sameSite: 'lax' as const },
       },
     };

@@ -4,6 +4,7 @@ import type { InteractionResults } from 'oidc-provider';
 import { ApiClientsService } from '../clients/api-clients.service.js';
 import { audience } from '../tokens/audience.js';
 import { AuthorizationServer } from './authorization-server.js';
+import { LoginOrigins } from './login-origins.service.js';
 import { LoginThrottleService } from './login-throttle.service.js';
 import { errors, type Provider, withForwardedHeaders } from './oidc-provider.js';
 import { assertSameOrigin, sendPage } from './page-reply.js';
@@ -28,6 +29,7 @@ export class Interactions {
     private readonly clients: ApiClientsService,
     private readonly passwords: PasswordsService,
     private readonly throttle: LoginThrottleService,
+    private readonly origins: LoginOrigins,
   ) {}
 
   /** Shows the login or the consent page. */
@@ -65,17 +67,19 @@ export class Interactions {
     const { request, reply } = interaction;
     const account = request.body?.get('account') ?? '';
     const password = request.body?.get('password') ?? '';
-    const seconds = await this.throttle.begin(account, request.ip);
-    if (seconds > 0) {
-      void reply.header('retry-after', String(seconds));
-      const problem = `Too many attempts. Try again in ${Math.ceil(seconds / 60)} minutes.`;
+    const attempt = await this.throttle.begin(account, this.origins.of(request), reply.raw);
+    if (attempt.retryAfter > 0) {
+      void reply.header('retry-after', String(attempt.retryAfter));
+      const problem = `Too many attempts from your network. Try again in ${attempt.retryAfter} seconds.`;
       return this.send(interaction, 429, problem, account);
     }
-    if (password.length > 2 * MAX_PASSWORD || !(await this.passwords.verify(account, password))) {
+    const isShort = password.length <= 2 * MAX_PASSWORD;
+    const version = isShort ? await this.passwords.verify(account, password, attempt.isKnown) : undefined;
+    if (version === undefined)
       return this.send(interaction, 401, 'The developer ID or the password is wrong.', account);
-    }
-    await this.throttle.succeed(account, request.ip);
-    await this.finish(interaction, { login: { accountId: account } });
+    await this.throttle.succeed(attempt);
+    await this.origins.remember(account, version, request, reply);
+    await this.finish(interaction, { login: { accountId: account, amr: [version] } });
   }
 
   private async consent(interaction: Interaction): Promise<void> {

@@ -1,13 +1,27 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { assertSameOrigin, sendPage } from './page-reply.js';
+import { LoginOrigins } from './login-origins.service.js';
+import { assertSameOrigin, sendPage, sendTooMany } from './page-reply.js';
 import { errorPage, invitedPage, invitePage } from './pages.js';
-import { MAX_PASSWORD, MIN_PASSWORD, PasswordsService } from './passwords.service.js';
+import { PasswordsService, problemOf } from './passwords.service.js';
+import { TokenBuckets } from './token-buckets.js';
+
+/**
+ * DoS: passwords that one developer may try, at once and a second. To find out whether one is weak blocks the
+ * event loop for up to 25 ms.
+ */
+const BURST = 20;
+const PER_SECOND = 0.1;
 
 /** The page of an invite link, on which a developer chooses a password. */
 @Injectable()
 export class InvitePages {
-  constructor(private readonly passwords: PasswordsService) {}
+  private readonly buckets = new TokenBuckets(BURST, PER_SECOND);
+
+  constructor(
+    private readonly passwords: PasswordsService,
+    private readonly origins: LoginOrigins,
+  ) {}
 
   async show(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { token } = request.query as { token?: unknown };
@@ -22,13 +36,15 @@ export class InvitePages {
     const password = request.body?.get('password') ?? '';
     const developer = await this.passwords.findInvited(token);
     if (!developer) return sendInvalid(reply);
-    const { length } = [...password];
-    if (length < MIN_PASSWORD || length > MAX_PASSWORD) {
-      const problem = `The password must have ${MIN_PASSWORD} to ${MAX_PASSWORD} characters.`;
-      return sendPage(reply, 400, invitePage(developer.developerId, token, problem));
-    }
-    if (await this.passwords.accept(token, password)) sendPage(reply, 200, invitedPage());
-    else sendInvalid(reply);
+    const seconds = this.buckets.take(developer.developerId);
+    if (seconds > 0) return sendTooMany(reply, seconds, 'Too many passwords were tried.');
+    const problem = await problemOf(developer.developerId, password);
+    if (problem !== undefined) return sendPage(reply, 400, invitePage(developer.developerId, token, problem));
+    const version = await this.passwords.accept(token, password);
+    if (version === undefined) return sendInvalid(reply);
+    // The password change has ended all known devices. This one is the developer's.
+    await this.origins.remember(developer.developerId, version, request, reply);
+    sendPage(reply, 200, invitedPage());
   }
 }
 

@@ -1,14 +1,18 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** Counter of failed logins of one account, or from one address. */
+/** Failed logins of an account, from a network or with a device cookie, and the line of those that wait. */
 @Entity('login_attempts')
 export class LoginAttempts {
-  /** SHA-256 of the account or the address (an IPv6 /64). */
+  /** SHA-256 of the account, the network (an IPv6 /64), both, or the device. */
   @PrimaryColumn('bytea')
   key: Buffer;
 
   @Column('integer')
   attempts: number;
+
+  /** Latest slot that an attempt of this account and network has taken; null: none was delayed. */
+  @Column({ type: 'timestamptz', name: 'slot_at', precision: 3, nullable: true })
+  slotAt: Date | null;
 
   /** End of the window: the next attempt starts a new count. */
   @Index('login_attempts_expires_at')

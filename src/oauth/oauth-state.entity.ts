@@ -26,7 +26,7 @@ export class OAuthState {
   @Column('varchar', { length: 64, nullable: true })
   uid: string | null;
 
-  /** The `developerId` of a login session, or of an interaction; null: none yet. */
+  /** The `developerId` of a login, in a session, an interaction or a code. */
   @Index('oauth_states_account_id')
   @Column('varchar', { name: 'account_id', length: 255, nullable: true })
   accountId: string | null;

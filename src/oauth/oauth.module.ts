@@ -10,7 +10,7 @@ import { ExpiryService } from './expiry.service.js';
 import { Interactions } from './interactions.js';
 import { Invite } from './invite.entity.js';
 import { InvitePages } from './invite-pages.js';
-import { LoginAttempts } from './login-attempts.entity.js';
+import { LoginOrigins } from './login-origins.service.js';
 import { LoginThrottleService } from './login-throttle.service.js';
 import { Password } from './password.entity.js';
 import { PasswordsController } from './passwords.controller.js';
@@ -24,7 +24,7 @@ import { PasswordsService } from './passwords.service.js';
  *  3.   stores an interaction, redirects to its page              adapters/state-adapter.ts
  *  4. GET /oauth/interaction/{uid}: the login page                interactions.ts, pages.ts
  *  5. POST of its form: same browser, same origin                 interactions.ts, page-reply.ts
- *  6.   counts the attempt                                        login-throttle.service.ts
+ *  6.   counts the attempt, delays it under attack                login-throttle.service.ts
  *  7.   verifies the password, redirects to the library           passwords.service.ts, interactions.ts
  *  8. GET /oauth/authorize/{uid}: starts the login session        adapters/state-adapter.ts
  *  9. GET /oauth/interaction/{uid}: the consent page              interactions.ts, pages.ts
@@ -37,7 +37,7 @@ import { PasswordsService } from './passwords.service.js';
  */
 @Module({
   imports: [
-    TypeOrmModule.forFeature([Password, Invite, LoginAttempts]),
+    TypeOrmModule.forFeature([Password, Invite]),
     ClientsModule,
     DatabaseClockModule,
     DevelopersModule,
@@ -49,12 +49,13 @@ import { PasswordsService } from './passwords.service.js';
     ExpiryService,
     Interactions,
     InvitePages,
+    LoginOrigins,
     LoginThrottleService,
     PasswordsService,
   ],
 })
 export class OAuthModule {
   constructor(clock: DatabaseClock) {
-    clock.move('login_attempts', ['expires_at']);
+    clock.move('login_attempts', ['slot_at', 'expires_at']);
   }
 }

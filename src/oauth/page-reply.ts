@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { config } from '../config.js';
 import { errors } from './oidc-provider.js';
-import { pagePolicy } from './pages.js';
+import { errorPage, pagePolicy } from './pages.js';
 
 /** Answers with a page. @param formAction see `pagePolicy` */
 export function sendPage(reply: FastifyReply, status: number, page: string, formAction?: string): void {
@@ -15,6 +15,12 @@ export function sendPage(reply: FastifyReply, status: number, page: string, form
       'referrer-policy': 'same-origin',
     })
     .send(page);
+}
+
+/** Answers with 429 and Retry-After. */
+export function sendTooMany(reply: FastifyReply, seconds: number, message: string): void {
+  void reply.header('retry-after', String(seconds));
+  sendPage(reply, 429, errorPage(message, `Try again in ${seconds} seconds.`));
 }
 
 /**

@@ -8,7 +8,10 @@ const MONTH = 30 * 86_400;
 export class PasswordDto {
   @Text(
     MAX_PASSWORD,
-    { description: 'The new password.', example: 'correct horse battery staple' },
+    {
+      description: 'The new password. It must not be common, nor like the name of the developer.',
+      example: 'correct horse battery staple',
+    },
     MIN_PASSWORD,
   )
   password: string;

@@ -5,7 +5,7 @@ import type { Caller } from '../access/caller.js';
 import { Endpoint, TextParam } from '../access/endpoint.decorator.js';
 import { invalidRequest } from '../http/api-error.js';
 import { InviteBody, InviteDto, PasswordDto } from './password.dto.js';
-import { PasswordsService } from './passwords.service.js';
+import { EASY, PasswordsService } from './passwords.service.js';
 
 const DeveloperId = () => TextParam('developerId', 'The developer. Created if unknown.', 'dev-789');
 
@@ -17,9 +17,10 @@ export class PasswordsController {
   @Put('password')
   @Endpoint('sync:admin', {
     summary: 'Set the password of a developer',
-    description: 'Ends the login sessions and the invite links of the developer. Grants stay.',
+    description:
+      'Ends all logins (also half-done ones), invite links and known devices of the developer. Grants stay.',
     returns: [204, 'The password is set.'],
-    errors: [invalidRequest('password is required')],
+    errors: [invalidRequest('password is required'), invalidRequest(EASY)],
   })
   set(
     @CurrentCaller() caller: Caller,

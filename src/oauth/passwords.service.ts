@@ -11,15 +11,29 @@ import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { lockDeveloper } from '../developers/lock-developer.js';
+import { invalidRequest } from '../http/api-error.js';
 import { Invite } from './invite.entity.js';
+import { LoginOrigin } from './login-origin.entity.js';
 import { OAuthState } from './oauth-state.entity.js';
+import { isWeak } from './password-strength.js';
 import { Password } from './password.entity.js';
+import { Turns } from './turns.js';
 
 export const MIN_PASSWORD = 12;
 export const MAX_PASSWORD = 200;
 
+export const EASY =
+  'The password is easy to guess: it is common, repeats itself, or is like the name of the account.';
+
 /** Argon2id as OWASP recommends it: 19 MiB (in KiB) and some 20 ms for each attempt. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
+
+/**
+ * DoS: hashes at a time, of 19 MiB each, in the thread pool of 4 that files need, too. Some 100 a second are
+ * done, so the last of 200 waits for 2 s.
+ */
+const AT_ONCE = 2;
+const WAITING = 200;
 
 /** User enumeration: verified for unknown accounts, so that they take as long as known ones. */
 const DUMMY_HASH = hash(randomBytes(16), COST);
@@ -39,6 +53,8 @@ const END_INVITES = `
 /** Passwords of developers, and the invite links with which they choose them. */
 @Injectable()
 export class PasswordsService {
+  private readonly turns = new Turns(AT_ONCE, WAITING);
+
   constructor(
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
     @InjectRepository(Password) private readonly passwords: Repository<Password>,
@@ -46,17 +62,30 @@ export class PasswordsService {
     private readonly developers: DevelopersService,
   ) {}
 
-  /** Is this the password of the developer? Takes the same time for unknown developers. */
-  async verify(developerId: string, password: string): Promise<boolean> {
-    const found = isText(developerId, 1, 255)
-      ? await this.passwords.findOneBy({ developer: { developerId } })
-      : null;
-    const isRight = await verify(found?.hash ?? (await DUMMY_HASH), password);
-    return isRight && found !== null;
+  /**
+   * Verifies a password. Takes the same time for unknown developers.
+   *
+   * @param isUrgent goes before verifications that are not
+   * @returns the version of the password; undefined: it is wrong
+   * @throws ApiError 503 when too many verifications wait
+   */
+  async verify(developerId: string, password: string, isUrgent: boolean): Promise<string | undefined> {
+    const found = await this.find(developerId);
+    const dummy = await DUMMY_HASH;
+    const isRight = await this.turns.run(isUrgent, () => verify(found?.hash ?? dummy, password));
+    return isRight && found ? versionOf(found) : undefined;
   }
 
-  /** Creates the developer if unknown. */
+  /** Names the current password of a developer: a login of an older version has ended. */
+  async version(developerId: string): Promise<string | undefined> {
+    const found = await this.find(developerId);
+    return found && versionOf(found);
+  }
+
+  /** Creates the developer if unknown. @throws ApiError 400 when the password is weak */
   async set(caller: Caller, developerId: string, password: string): Promise<void> {
+    const problem = await problemOf(developerId, password);
+    if (problem !== undefined) throw invalidRequest(problem);
     const developer = await this.developers.findOrCreate(developerId);
     await this.save(caller, developer, password);
   }
@@ -88,38 +117,60 @@ export class PasswordsService {
     return invite?.developer;
   }
 
-  /** Sets the password by an invite link. @returns false: the link is unknown, used or expired */
-  async accept(token: string, password: string): Promise<boolean> {
+  /**
+   * Sets the password by an invite link.
+   *
+   * @returns the version of the password; undefined: the link is unknown, used or expired
+   */
+  async accept(token: string, password: string): Promise<string | undefined> {
     const developer = await this.findInvited(token);
-    return developer !== undefined && this.save(undefined, developer, password, hashSecret(token));
+    return developer && this.save(undefined, developer, password, hashSecret(token));
+  }
+
+  private async find(developerId: string): Promise<Password | undefined> {
+    const isId = isText(developerId, 1, 255);
+    return (isId && (await this.passwords.findOneBy({ developer: { developerId } }))) || undefined;
   }
 
   /**
-   * Saves the password, and ends the developer's invites and login sessions.
+   * Saves the password, and ends the developer's invites, logins (also half-done ones) and known devices.
    *
    * @param caller undefined: the developer, with an invite
    * @param invite hash of the invite that is used, if one is
-   * @returns false: that invite was used meanwhile, or has expired
+   * @returns the version of the password; undefined: that invite was used meanwhile, or has expired
    */
   private async save(
     caller: Caller | undefined,
     { userId, developerId }: DeveloperIdentity,
     password: string,
     invite: Buffer | null = null,
-  ): Promise<boolean> {
+  ): Promise<string | undefined> {
     // Before the transaction: hashing takes some 20 ms.
-    const hashed = await hash(password, COST);
+    const hashed = await this.turns.run(true, () => hash(password, COST));
     return this.dataSource.transaction(async (manager) => {
       await lockDeveloper(manager, { userId, developerId });
       const [ended] = await manager.query<[{ hash: Buffer }[]]>(END_INVITES, [userId, invite]);
-      if (invite && !ended.some(({ hash }) => invite.equals(hash))) return false;
+      if (invite && !ended.some(({ hash }) => invite.equals(hash))) return undefined;
       const changedAt = () => 'clock_timestamp()';
       await manager.upsert(Password, { userId, hash: hashed, changedAt }, ['userId']);
-      await manager.delete(OAuthState, { model: 'Session', accountId: developerId });
+      // A login in flight may store its state again. It has the version of the old password (StateAdapter).
+      await manager.delete(OAuthState, { accountId: developerId });
+      await manager.delete(LoginOrigin, { userId });
       const account = { kind: 'account', developerId } as const;
       const action = caller ? 'password.set' : 'password.changed';
       await audit(manager, caller ?? account, { action, developerId });
-      return true;
+      return versionOf({ hash: hashed });
     });
   }
+}
+
+/** Not the hash itself: it goes into the state of logins. */
+const versionOf = ({ hash }: Pick<Password, 'hash'>) => hashSecret(hash).toString('base64url');
+
+/** Why a developer cannot have this password; undefined: it is good. */
+export async function problemOf(developerId: string, password: string): Promise<string | undefined> {
+  if (!isText(password, MIN_PASSWORD, MAX_PASSWORD))
+    return `The password must have ${MIN_PASSWORD} to ${MAX_PASSWORD} characters.`;
+  if (await isWeak(password, [developerId])) return EASY;
+  return undefined;
 }

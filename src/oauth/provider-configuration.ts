@@ -14,12 +14,17 @@ const LIFETIMES = {
   /** Since its last use: rotation, each use returns a new one. */
   RefreshToken: 30 * 86_400,
   Grant: 365 * 86_400,
-  /** Time to log in and to consent. */
-  Interaction: 3_600,
-  /** A login session, since its last use. */
-  Session: 86_400,
+  /** Time to log in, and then to consent. */
+  Interaction: 900,
+  /** A login session, since its last use. Before a login, such as at the logout page, it is short. */
+  Session: (_context: unknown, { accountId }: { accountId?: string }) =>
+    accountId === undefined ? 900 : 86_400,
   IdToken: 3_600,
 };
+
+/** Characters of parameters of an authorization request, and of all together: they are stored. */
+const MAX_LENGTHS: Record<string, number> = { state: 2_048, login_hint: 512 };
+const MAX_TOTAL = 6_144;
 
 /** Paths of the library's endpoints, under PUBLIC_URL. */
 export const ROUTES = {
@@ -42,6 +47,8 @@ export function providerConfiguration(
     responseTypes: ['code'],
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    // The library calls the check once the client and the redirect URI are known to be right.
+    extraParams: { state: ({ oidc }) => assertLengths(oidc.params!) },
     pkce: { required: () => true },
     allowOmittingSingleRegisteredRedirectUri: false,
     ttl: LIFETIMES,
@@ -114,6 +121,18 @@ export function providerConfiguration(
 /** Clients introspect and revoke their own tokens only. */
 const isOwnToken = (_context: unknown, client: { clientId: string }, token: { clientId?: string }) =>
   token.clientId === client.clientId;
+
+/** @throws InvalidRequest (RFC 6749, section 4.1.2.1) */
+function assertLengths(params: Record<string, unknown>): void {
+  for (const [name, maximum] of Object.entries(MAX_LENGTHS)) {
+    const value = params[name];
+    if (typeof value === 'string' && value.length > maximum)
+      throw new errors.InvalidRequest(`the ${name} must not be longer than ${maximum} characters`);
+  }
+  const given = Object.values(params).filter((value) => value !== undefined);
+  if (given.join('').length > MAX_TOTAL)
+    throw new errors.InvalidRequest(`the request must not be longer than ${MAX_TOTAL} characters`);
+}
 
 /** @throws InvalidScope without at least one known scope */
 function assertScope(scope: unknown): void {

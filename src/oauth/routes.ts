@@ -5,14 +5,16 @@ import type { ApiError } from '../http/api-error.js';
 import { toApiError } from '../http/api-error.filter.js';
 import { drainRequestBody } from '../http/drain-request-body.js';
 import { logger } from '../http/logger.js';
+import { networkOf } from '../http/network.js';
 import { AuthorizationServer } from './authorization-server.js';
 import { Interactions } from './interactions.js';
 import { InvitePages } from './invite-pages.js';
 import { oauthErrorOf } from './oauth-error.js';
 import { answer, errors } from './oidc-provider.js';
-import { sendPage } from './page-reply.js';
+import { sendPage, sendTooMany } from './page-reply.js';
 import { errorPage, LIBRARY_POLICY } from './pages.js';
 import { ROUTES } from './provider-configuration.js';
+import { TokenBuckets } from './token-buckets.js';
 
 /** Routes of the library that browsers show: method and path. */
 const PAGES = [
@@ -38,6 +40,13 @@ type InteractionForm = Form & { Params: { uid: string } };
 
 const INTERACTION = '/oauth/interaction/:uid';
 
+/**
+ * DoS: responses of the library's pages that store state, from a network. A login has three. So 200 logins at
+ * once from an office behind one address, and another one every 3 s.
+ */
+const BURST = 600;
+const PER_SECOND = 1;
+
 /** Bytes of a form. */
 const FORM_LIMIT = 16_384;
 
@@ -57,8 +66,20 @@ export function mountOAuth(app: NestFastifyApplication): void {
     // The library reads the body itself.
     scope.addContentTypeParser('*', (_request, _body, done) => done(null));
     scope.setErrorHandler(sendErrorPage);
+    const buckets = new TokenBuckets(BURST, PER_SECOND);
     for (const [method, url] of PAGES) {
-      scope.route({ method, url, handler: (request, reply) => callLibrary(server, request, reply) });
+      scope.route({
+        method,
+        url,
+        handler: async (request, reply) => {
+          const network = networkOf(request.ip);
+          const seconds = buckets.take(network);
+          if (seconds > 0) return sendTooMany(reply, seconds, 'Too many logins were begun in your network.');
+          await callLibrary(server, request, reply);
+          // State belongs to a cookie.
+          if (!reply.raw.hasHeader('set-cookie')) buckets.putBack(network);
+        },
+      });
     }
     for (const [method, url] of ENDPOINTS) {
       scope.route({

@@ -72,10 +72,11 @@ export class GrantsService {
     this.cache.forget(id);
   }
 
-  /** Removes a batch of expired grants. */
-  async removeExpired(): Promise<void> {
+  /** Removes a batch of expired grants. @returns whether there may be more */
+  async removeExpired(): Promise<boolean> {
     const expired = await this.grants.find({ where: { expiresAt: LessThan(new Date()) }, take: BATCH });
     await this.grants.remove(expired);
+    return expired.length === BATCH;
   }
 
   /** @throws ApiError 403 */

@@ -4,6 +4,7 @@ import { hashSecret } from '../../clients/secrets.js';
 import type { TidemarkDataSource } from '../../database/tidemark-data-source.js';
 import type { GrantsService } from '../../tokens/grants.service.js';
 import { OAuthState } from '../oauth-state.entity.js';
+import type { PasswordsService } from '../passwords.service.js';
 import { errors } from '../oidc-provider.js';
 import { BaseAdapter } from './base-adapter.js';
 import { violates } from '../../database/violates.js';
@@ -16,6 +17,12 @@ const CONSUME = `
 
 /** SQL: an erasure waits, and then ends this login. $1 developer id */
 const LOCK_ACCOUNT = 'SELECT 1 FROM developers WHERE developer_id = $1 FOR KEY SHARE';
+/** The login that a state comes from. */
+interface Login {
+  accountId?: string;
+  /** Only the version of the password. The library takes it from the login to the session and the code. */
+  amr?: string[];
+}
 
 /** Sessions and interactions outlive their grants, so they are not tied to one. */
 const WITHOUT_GRANT = ['Session', 'Interaction'];
@@ -31,6 +38,7 @@ export class StateAdapter extends BaseAdapter {
     private readonly model: string,
     private readonly dataSource: TidemarkDataSource,
     private readonly grants: GrantsService,
+    private readonly passwords: PasswordsService,
   ) {
     super();
     this.states = dataSource.getRepository(OAuthState);
@@ -44,7 +52,7 @@ export class StateAdapter extends BaseAdapter {
     // The `jti` is the code or the token itself. Only its hash is stored.
     delete payload.jti;
     const { uid, grantId } = payload;
-    const accountId = accountOf(this.model, payload);
+    const accountId = this.loginOf(payload)?.accountId ?? null;
     try {
       await this.dataSource.transaction(async (manager) => {
         if (accountId !== null && (await manager.query<unknown[]>(LOCK_ACCOUNT, [accountId])).length === 0)
@@ -73,13 +81,12 @@ export class StateAdapter extends BaseAdapter {
   }
 
   async find(name: string): Promise<AdapterPayload | undefined> {
-    const state = await this.states.findOneBy(this.key(name));
-    return state ? { ...toPayload(state), jti: name } : undefined;
+    const payload = await this.load(this.key(name));
+    return payload && { ...payload, jti: name };
   }
 
   override async findByUid(uid: string): Promise<AdapterPayload | undefined> {
-    const state = await this.states.findOneBy({ model: this.model, uid });
-    return state ? toPayload(state) : undefined;
+    return this.load({ model: this.model, uid });
   }
 
   /**
@@ -105,17 +112,28 @@ export class StateAdapter extends BaseAdapter {
     await this.states.delete({ model: this.model, grant: { id: grantId } });
   }
 
+  /** A state, unless the password of its login has changed. */
+  private async load(key: { model: string; id?: string; uid?: string }) {
+    const state = await this.states.findOneBy(key);
+    if (!state) return undefined;
+    const payload = toPayload(state);
+    const { accountId, amr } = this.loginOf(payload) ?? {};
+    const isCurrent = accountId === undefined || amr?.[0] === (await this.passwords.version(accountId));
+    return isCurrent ? payload : undefined;
+  }
+
+  /** The login that has to be current. Refresh tokens have none: grants outlive a password. */
+  private loginOf(payload: AdapterPayload): Login | undefined {
+    if (this.model === 'Session' || this.model === 'AuthorizationCode') return payload;
+    if (this.model !== 'Interaction') return undefined;
+    const { result, lastSubmission, session } = payload as Record<string, Login & { login?: Login }>;
+    return result?.login ?? lastSubmission?.login ?? session;
+  }
+
   /** The primary key of the state that the library calls `name`. */
   private key(name: string): Pick<OAuthState, 'model' | 'id'> {
     return { model: this.model, id: hashSecret(name).toString('base64url') };
   }
-}
-
-/** The account of a login, complete or not: its rows end with the account. */
-function accountOf(model: string, { accountId, session, result }: AdapterPayload): string | null {
-  if (model === 'Session') return accountId ?? null;
-  if (model !== 'Interaction') return null;
-  return result?.login?.accountId ?? session?.accountId ?? null;
 }
 
 const toPayload = ({ payload, consumedAt }: OAuthState): AdapterPayload => ({
