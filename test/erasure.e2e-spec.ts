@@ -125,6 +125,7 @@ describe('a developer with everything that a developer can have', () => {
         'grants',
         'invites',
         'library_sizes',
+        'login_origins',
         'oauth_states',
         'passwords',
       ],

@@ -217,9 +217,12 @@ async function answerTo(api: Api, { operation, path, body }: Case, id: string): 
   });
 }
 
+/** Headers that differ between two answers to the same request. */
+const HEADERS_OF_ANY = ['date', 'x-request-id', 'content-length', 'ratelimit'];
+
 /** All that a client sees, with `{?}` for the id that it named. */
 function visible({ status, headers, body }: Answer, id: string) {
-  const names = [...headers].filter(([name]) => !['date', 'x-request-id', 'content-length'].includes(name));
+  const names = [...headers].filter(([name]) => !HEADERS_OF_ANY.includes(name));
   return { status, headers: names, body: JSON.stringify(body).replaceAll(id, '{?}') };
 }
 

@@ -11,7 +11,7 @@ import type { Authenticated } from './credential.js';
 import { FairLimit } from './fair-limit.js';
 import { logger } from './logger.js';
 import { networkOf } from './network.js';
-import { isPage, securityHeaders } from './security-headers.js';
+import { securityHeaders } from './security-headers.js';
 
 /** A caller's own request id is kept if it is harmless in a header and a log. */
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
@@ -81,8 +81,8 @@ function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
 const PAGE_BYTES = 512 * 1_024;
 
 /**
- * DoS: pages have no credential, and a client may not read its answer. 128 are in memory at a time, 32 for one
- * address or IPv6 /64.
+ * DoS: the documentation needs no credential, and a client may not read its answer. 128 answers are in memory at a
+ * time, 32 for one address or IPv6 /64.
  */
 const pages = new FairLimit({
   total: 128 * PAGE_BYTES,
@@ -117,7 +117,7 @@ export function addHooks(fastify: FastifyInstance): void {
     done(isHostMissing ? invalidRequest('The Host header is missing.') : undefined);
   });
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (!isPage(request.url)) return done();
+    if (!request.url.startsWith('/docs')) return done();
     pages.acquire(networkOf(request.ip), PAGE_BYTES).then(({ release }) => {
       // The client may have gone while the request waited.
       if (reply.raw.destroyed) release();

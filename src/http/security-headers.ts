@@ -49,8 +49,5 @@ const FOR_DATA = headersOf({
   xXssProtection: false,
 });
 
-/** Whether a path is one of those pages. @param url of the request */
-export const isPage = (url: string) => PAGES.test(url);
-
 /** The security headers of an answer. @param url of the request */
-export const securityHeaders = (url: string) => (isPage(url) ? FOR_PAGES : FOR_DATA);
+export const securityHeaders = (url: string) => (PAGES.test(url) ? FOR_PAGES : FOR_DATA);
