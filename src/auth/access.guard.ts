@@ -34,11 +34,11 @@ const insufficientScope = (scope: Scope) =>
 /**
  * What counts as one credential: an API key; all keys and tokens of an application for one developer; all tokens of
  * a developer from another issuer.
- *
- * @param key undefined for a token
  */
-const rateNameOf = ({ client, developer }: Caller, key: string | undefined) =>
-  client && developer ? `${client.id} ${developer.userId}` : (key ?? `tokens of ${developer?.userId}`);
+function rateNameOf({ client, developer, credential: { kind, id } }: Caller): string {
+  if (client && developer) return `${client.id} ${developer.userId}`;
+  return kind === 'access_token' ? `tokens ${developer?.userId}` : `${kind} ${id}`;
+}
 
 /**
  * The global guard: `Authorization: Bearer <API key or JWT>` or `Authorization: ApiKey <key>`. Default
@@ -69,22 +69,17 @@ export class AccessGuard extends AuthGuard('jwt') {
     if (!scheme || !credential) throw unauthenticated('Expected Authorization: Bearer <token>.');
 
     this.limits.assertMayTry(request.ip, credential);
-    let isKey = true;
     try {
       const caller = await this.apiKeys.authenticate(credential);
       if (caller) request.user = caller;
-      else if (scheme.toLowerCase() === 'bearer' && JWT.test(credential)) {
-        isKey = false;
-        await super.canActivate(context);
-      } else throw unauthenticated('The API key is unknown, expired or revoked.');
+      else if (scheme.toLowerCase() === 'bearer' && JWT.test(credential)) await super.canActivate(context);
+      else throw unauthenticated('The API key is unknown, expired or revoked.');
     } catch (error) {
       if (error instanceof ApiError && error.getStatus() === 401) this.limits.refused(request.ip);
       throw error;
     }
     this.limits.accept(credential);
-    void http
-      .getResponse<FastifyReply>()
-      .headers(this.limits.count(rateNameOf(request.user, isKey ? credential : undefined)));
+    void http.getResponse<FastifyReply>().headers(this.limits.count(rateNameOf(request.user)));
 
     if (!request.user.has(rule)) throw insufficientScope(rule);
     request.user.request = request;
