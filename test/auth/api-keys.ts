@@ -174,7 +174,7 @@ describe('GET /api/v1/api-keys', () => {
     expect(await list('')).toEqual({ total: 3, page: 1, limit: 50, data: created });
     expect(await list('&limit=2')).toEqual({ total: 3, page: 1, limit: 2, data: created.slice(0, 2) });
     expect(await list('&limit=2&page=2')).toEqual({ total: 3, page: 2, limit: 2, data: created.slice(2) });
-    expect(await list('&page=9007199254740991')).toMatchObject({ total: 3, data: [] });
+    expect(await list('&page=10000')).toMatchObject({ total: 3, data: [] });
   });
 
   it('lists the keys of all developers without a filter, and none of an unknown one', async () => {
