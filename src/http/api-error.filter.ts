@@ -60,7 +60,8 @@ export class ApiErrorFilter implements ExceptionFilter {
   async catch(exception: unknown, host: ArgumentsHost): Promise<void> {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const error = toApiError(exception);
-    if (error.getStatus() >= 500) {
+    // A 503 of our own is a limit that a caller may reach a thousand times a second: its line in the log is enough.
+    if (error.getStatus() >= 500 && error !== exception) {
       this.logger.error({ err: exception, reqId: reply.request.id }, `request failed: ${error.message}`);
     }
     // Headers of the answer that failed (an ETag, a Location) must not go out with the error.

@@ -3,6 +3,7 @@ import { InjectDataSource, InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, IsNull, Not, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Caller } from '../access/caller.js';
+import { turns } from '../access/turns.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { conflict, invalidRequest, notFound } from '../http/api-error.js';
@@ -90,7 +91,9 @@ export class DeliveriesService {
    * @throws ApiError 404, 503 while too many requests are under way
    */
   async test(caller: Caller, endpointId: string): Promise<WebhookDeliveryDetailBody> {
-    const endpoint = await this.endpoints.find(this.dataSource.manager, caller, endpointId);
+    const endpoint = await turns.run(caller.developer?.userId, () =>
+      this.endpoints.find(this.dataSource.manager, caller, endpointId),
+    );
     return this.testPlaces.run(endpoint, () => this.sendTest(caller, endpointId));
   }
 
