@@ -8,7 +8,9 @@ import { networkOf } from './network.js';
 
 /** Descriptors for the database, webhooks, files and the rest. */
 const OTHER_DESCRIPTORS = 124;
-const MAX_CONNECTIONS = 10_000;
+
+/** Each takes some 40 kB. The embedded database takes its 250 MiB of the same process. */
+const MAX_CONNECTIONS = config.DATABASE_URL === undefined ? 2_000 : 10_000;
 
 /** The usual limit of a service, where the system does not tell. */
 const USUAL_DESCRIPTORS = 1_024;

@@ -17,6 +17,9 @@ export interface Target {
   authorization: string;
 }
 
+/** Of the attackers: not that of the other developer. */
+const ADDRESS = '127.0.0.2';
+
 const MIB = 1_024 * 1_024;
 let port: number;
 const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
@@ -35,6 +38,7 @@ function send({ method = 'GET', path, key, body, headers = {} }: Request): Promi
     const request = httpRequest({
       agent,
       host: '127.0.0.1',
+      localAddress: ADDRESS,
       port,
       method,
       path,
@@ -75,7 +79,7 @@ function hold(
   read?: (socket: Socket) => void,
 ): void {
   const open = (n: number) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect({ host: '127.0.0.1', localAddress: ADDRESS, port });
     socket.pause();
     socket.on('error', () => {}).on('close', () => setTimeout(() => open(n), 200));
     socket.write(text(n));
