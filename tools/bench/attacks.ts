@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Agent, request as httpRequest } from 'node:http';
+import { Agent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 
 /*
@@ -32,8 +32,14 @@ interface Request {
   headers?: Record<string, string>;
 }
 
-/** Sends a request and drops the answer. Failures are the attacker's own. */
-function send({ method = 'GET', path, key, body, headers = {} }: Request): Promise<void> {
+/** Sends a request and drops the body of the answer. @returns undefined for a failure: the attacker's own */
+function send({
+  method = 'GET',
+  path,
+  key,
+  body,
+  headers = {},
+}: Request): Promise<IncomingMessage | undefined> {
   return new Promise((resolve) => {
     const request = httpRequest({
       agent,
@@ -43,20 +49,20 @@ function send({ method = 'GET', path, key, body, headers = {} }: Request): Promi
       method,
       path,
       headers: {
-        ...headers,
         ...(key && { authorization: `Bearer ${key}` }),
         ...(body !== undefined && {
           'content-type': 'application/json',
           'content-length': Buffer.byteLength(body),
         }),
+        ...headers,
       },
     });
     request
-      .on('error', () => resolve())
+      .on('error', () => resolve(undefined))
       .on('response', (response) => {
         response
           .on('error', () => {})
-          .on('close', resolve)
+          .on('close', () => resolve(response))
           .resume();
       });
     request.end(body);
@@ -70,6 +76,23 @@ function flood(parallel: number, next: (n: number) => Request): void {
     for (;;) await send(next(n++));
   };
   for (let i = 0; i < parallel; i++) void run();
+}
+
+/** Begins logins at the pages, and then sends wrong passwords for another developer, one after the other. */
+async function logIn(authorization: string): Promise<void> {
+  const begun = await send({ path: `/oauth/authorize?${authorization}&state=x` });
+  const path = begun?.headers.location?.replace(/^https?:\/\/[^/]+/, '');
+  if (path === undefined) return;
+  const cookie = (begun?.headers['set-cookie'] ?? []).map((text) => text.split(';')[0]).join('; ');
+  const headers = {
+    cookie,
+    origin: `http://127.0.0.1:${port}`,
+    'content-type': 'application/x-www-form-urlencoded',
+  };
+  for (let n = 0; n < 50; n++) {
+    const body = `action=login&account=victim&password=wrong-password-${n}`;
+    await send({ method: 'POST', path, body, headers });
+  }
 }
 
 /** So many connections that send this, and do not read; opened again when they are closed. */
@@ -154,6 +177,12 @@ export function attacksOf(target: Target): Record<string, () => void> {
       flood(600, () => ({ method: 'POST', path: target.webhookPath, key, body: '' })),
     'authorization requests on 64 connections': () =>
       flood(64, (n) => ({ path: `/oauth/authorize?${target.authorization}&state=${n}` })),
+    'wrong logins on 32 connections': () => {
+      const run = async () => {
+        for (;;) await logIn(target.authorization);
+      };
+      for (let i = 0; i < 32; i++) void run();
+    },
   };
   const all = () => {
     for (const start of Object.values(attacks)) start();
