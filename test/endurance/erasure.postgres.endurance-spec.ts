@@ -33,9 +33,9 @@ it('an erasure ends after kill -9 in the middle, and the copies of followers are
   await query(`SELECT set_config('tidemark.changes_feed', 'on', true)`);
   await query(
     `INSERT INTO records (user_id, item_id, id, developer_id, resource_type, resource_key, data, metadata, status,
-       created_at, updated_at)
+       created_at, updated_at, bytes)
      SELECT user_id, nextval('item_ids'), gen_random_uuid(), developer_id, 'ROUTE', 'key-' || n, '{}', '{}', 'ACTIVE',
-       clock + n * interval '1 ms', clock + n * interval '1 ms'
+       clock + n * interval '1 ms', clock + n * interval '1 ms', 4
      FROM feeds, generate_series(1, 60000) n WHERE developer_id = $1 ORDER BY n`,
     [developerId],
   );
