@@ -20,6 +20,8 @@ const BUGS: [name: string, faults: string, patches: Patch[]][] = [
       ['for (const forget of this.forgetters)', 'for (const forget of [])'],
       ['if (isRestored)\n', 'if (false)\n'],
       [' AND developer_id = ${escapeLiteral(developerId)}', ''],
+      // For ever, not for 4 s.
+      ['{ max: 100_000, ttl: MAX_AGE }', '{ max: 100_000 }'],
     ],
   ],
   [
