@@ -54,9 +54,19 @@ beforeEach(async () => {
   await page.goto(`${server.url}/docs`);
   await page.locator('.opblock').first().waitFor();
   shown.clear();
+  // The page keeps no credential.
+  if (credential !== undefined) await enter(credential);
 });
 
+/** What is entered on each load of the page. */
+let credential: string | undefined;
+
 async function authorize(key: string): Promise<void> {
+  credential = key;
+  await enter(key);
+}
+
+async function enter(key: string): Promise<void> {
   await page.locator('.scheme-container .authorize').click();
   const dialog = page.locator('.dialog-ux');
   await dialog.waitFor();
@@ -99,9 +109,13 @@ async function tryOut(operation: string, values: Record<string, string> = {}, in
   };
 }
 
-it('opens, and has a key entered', async () => {
+it('opens, has a key entered, and keeps it nowhere', async () => {
   expect(await page.title()).toBe('Tidemark API');
   await authorize(ADMIN_KEY);
+  const stored = await page.evaluate(
+    'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])',
+  );
+  expect(stored).not.toContain(ADMIN_KEY);
 });
 
 let key: { id: string; key: string };
@@ -311,6 +325,14 @@ it('looks at its log, and sends again', async () => {
   expect(rotated.status).toBe(201);
   expect(rotated.body.secret).not.toBe(secret);
   expect(await tryOut('Webhooks_delete', { id })).toEqual({ status: 204 });
+});
+
+it('an admin reads the audit log, and erases a developer', async () => {
+  await createDeveloper(server.url, 'dev-gone');
+  await authorize(ADMIN_KEY);
+  const { status, body } = await tryOut('AuditLog_list');
+  expect([status, body.data[0]]).toMatchObject([200, { action: 'key.created', developerId: 'dev-gone' }]);
+  expect(await tryOut('Erasure_erase', { developerId: 'dev-gone' })).toEqual({ status: 204 });
 });
 
 it('nothing was left out, and the page had nothing to complain of', async () => {
