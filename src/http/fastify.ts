@@ -1,5 +1,11 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
+import {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+  type onRequestHookHandler,
+} from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
@@ -111,19 +117,26 @@ export function addHooks(fastify: FastifyInstance): void {
   fastify.addContentTypeParser('application/json', (_request, stream, done) => done(null, stream));
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.headers(securityHeaders(request.url)).header('x-request-id', request.id);
-    // Records and secrets: no cache keeps them. The feed has neither, and its own rule.
-    if (request.url.startsWith('/api/')) void reply.header('cache-control', 'no-store');
     const isHostMissing = request.headers.host === undefined && request.raw.httpVersion === '1.1';
     done(isHostMissing ? invalidRequest('The Host header is missing.') : undefined);
   });
-  fastify.addHook('onRequest', (request, reply, done) => {
-    if (!request.url.startsWith('/docs')) return done();
+  const limitPage: onRequestHookHandler = (request, reply, done) => {
     pages.acquire(networkOf(request.ip), PAGE_BYTES).then(({ release }) => {
       // The client may have gone while the request waited.
       if (reply.raw.destroyed) release();
       else reply.raw.once('close', release);
       done();
     }, done);
+  };
+  // Records and secrets: no cache keeps them. The feed has neither, and its own rule.
+  const noStore: onRequestHookHandler = (_request, reply, done) => {
+    void reply.header('cache-control', 'no-store');
+    done();
+  };
+  // By route, not by URL: /%61pi/v1 is /api/v1, too.
+  fastify.addHook('onRoute', (route) => {
+    if (route.url.startsWith('/api/')) route.onRequest = noStore;
+    if (route.url.startsWith('/docs')) route.onRequest = limitPage;
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     logger.info(
