@@ -104,4 +104,19 @@ describe('FairLimit', () => {
     await larger;
     (await limit.acquire('c', 10)).release();
   });
+
+  it('gives what weighs more than the share all of the share, alone', async () => {
+    const limit = limitOf(10, 5);
+    const { release } = await limit.acquire('a', 1);
+    let isAdmitted = false;
+    const heavy = limit.acquire('a', 9).finally(() => (isAdmitted = true));
+    await new Promise(setImmediate);
+    expect(isAdmitted).toBe(false);
+    release();
+    const reservation = await heavy;
+    (await limit.acquire('b', 5)).release();
+    await reservation.resize(100);
+    reservation.release();
+    (await limit.acquire('a', 5)).release();
+  });
 });

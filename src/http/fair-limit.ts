@@ -8,7 +8,7 @@ interface Waiter {
 interface FairLimitOptions {
   /** Sum of the weights of all callers. */
   total: number;
-  /** Sum of the weights of one caller. What weighs more than this never fits. */
+  /** Sum of the weights of one caller. What weighs more takes all of it, alone. */
   share: number;
   /** ms until a caller that waits gets 503. */
   maxWait: number;
@@ -51,8 +51,7 @@ export class FairLimit {
 
   /** @param owner the caller: compared with `===` @throws ApiError 503 with Retry-After */
   async acquire(owner: unknown, weight = 1): Promise<Reservation> {
-    await this.enter(owner, weight);
-    let held = weight;
+    let held = await this.enter(owner, weight);
     let isReleased = false;
     const leave = () => {
       if (held > 0) this.give(owner, held);
@@ -67,10 +66,9 @@ export class FairLimit {
           return;
         }
         leave();
-        await this.enter(owner, wanted);
+        held = await this.enter(owner, wanted);
         // The client may have gone while this waited.
-        if (isReleased) this.give(owner, wanted);
-        else held = wanted;
+        if (isReleased) leave();
       },
       release: () => {
         isReleased = true;
@@ -79,9 +77,12 @@ export class FairLimit {
     };
   }
 
-  private async enter(owner: unknown, weight: number): Promise<void> {
+  /** @returns the weight that is taken */
+  private async enter(owner: unknown, wanted: number): Promise<number> {
+    const weight = Math.min(wanted, this.options.share);
     if (!this.queues.has(owner) && this.fits(owner, weight)) this.take(owner, weight);
     else await this.wait(owner, weight);
+    return weight;
   }
 
   private fits(owner: unknown, weight: number): boolean {
