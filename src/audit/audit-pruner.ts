@@ -2,6 +2,7 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy }
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { config } from '../config.js';
+import { PeriodicTask } from '../database/periodic-task.js';
 
 /** In ms. */
 const INTERVAL = 3_600_000;
@@ -23,33 +24,24 @@ const DELETE_OLD = `
 @Injectable()
 export class AuditPruner implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(AuditPruner.name);
-  private timer?: NodeJS.Timeout;
-  private running?: Promise<void>;
-  private isStopping = false;
+  private readonly task = new PeriodicTask(
+    () => this.prune(),
+    (error) => this.logger.error({ err: error }, 'the audit log is not pruned'),
+  );
 
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   onApplicationBootstrap(): void {
-    this.start();
-    this.timer = setInterval(() => this.start(), INTERVAL);
+    void this.task.run();
+    this.task.start(INTERVAL);
   }
 
-  /** Drain: lets the running slice finish. */
-  async onModuleDestroy(): Promise<void> {
-    clearInterval(this.timer);
-    this.isStopping = true;
-    await this.running;
-  }
-
-  /** Single-flight. */
-  private start(): void {
-    this.running ??= this.prune()
-      .catch((error: unknown) => this.logger.error({ err: error }, 'the audit log is not pruned'))
-      .finally(() => (this.running = undefined));
+  onModuleDestroy(): Promise<void> {
+    return this.task.stop();
   }
 
   private async prune(): Promise<void> {
-    while (!this.isStopping && (await this.pruneSlice()) === SLICE);
+    while (!this.task.isStopping && (await this.pruneSlice()) === SLICE);
   }
 
   private pruneSlice(): Promise<number> {

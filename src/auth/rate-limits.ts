@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { LRUCache } from 'lru-cache';
 import { hashSecret } from '../clients/secrets.js';
 import { config } from '../config.js';
+import { PeriodicTask } from '../database/periodic-task.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { ApiError } from '../http/api-error.js';
 import { networkOf } from '../http/network.js';
@@ -52,21 +53,20 @@ export class RateLimits implements OnApplicationBootstrap, OnModuleDestroy {
   private refusals = new Map<string, number>();
   /** Credentials that were good in the last hour: a network over its limit does not lose them. */
   private readonly accepted = new LRUCache<string, true>({ max: 100_000, ttl: 3_600_000 });
-  private timer?: NodeJS.Timeout;
-  private running?: Promise<void>;
+  private readonly task = new PeriodicTask(
+    () => this.exchange(),
+    (error) => this.logger.warn({ err: error }, 'request counts were not exchanged'),
+  );
 
   constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
 
   onApplicationBootstrap(): void {
     // The embedded database has one process.
-    if (config.RATE_LIMIT > 0 && config.DATABASE_URL !== undefined)
-      this.timer = setInterval(() => this.start(), EXCHANGE);
+    if (config.RATE_LIMIT > 0 && config.DATABASE_URL !== undefined) this.task.start(EXCHANGE);
   }
 
-  /** Lets a running exchange finish while the database is still connected. */
-  async onModuleDestroy(): Promise<void> {
-    clearInterval(this.timer);
-    await this.running;
+  onModuleDestroy(): Promise<void> {
+    return this.task.stop();
   }
 
   /**
@@ -131,34 +131,23 @@ export class RateLimits implements OnApplicationBootstrap, OnModuleDestroy {
     return Math.max(1, Math.ceil((window + WINDOW - now) / 1_000));
   }
 
-  /** Single-flight. */
-  private start(): void {
-    this.running ??= this.exchange()
-      .catch((error: unknown) => this.logger.warn({ err: error }, 'request counts were not exchanged'))
-      .finally(() => (this.running = undefined));
-  }
-
   /** Adds the own requests of this window to those of the other processes, and learns the sums. */
   private async exchange(): Promise<void> {
     const { window, requests } = this;
-    const busy = new Map<string, Count>();
+    /** By the hex of the hash. `added` is what is told now: requests that come meanwhile are still own ones. */
+    const busy = new Map<string, { count: Count; added: number }>();
     for (const [name, count] of requests)
       if (count.own > 0 && count.own + count.shared >= config.RATE_LIMIT * SHARED_FROM)
-        busy.set(hashSecret(name).toString('hex'), count);
+        busy.set(hashSecret(name).toString('hex'), { count, added: count.own });
     if (busy.size === 0) return;
-    const added = [...busy.values()].map(({ own }) => own);
-    const keys = [...busy.keys()].map((hex) => Buffer.from(hex, 'hex'));
     const sums = await this.dataSource.execute<{ key: Buffer; requests: number }>(ADD, [
-      keys,
+      [...busy.keys()].map((hex) => Buffer.from(hex, 'hex')),
       new Date(window),
-      added,
+      [...busy.values()].map(({ added }) => added),
     ]);
-    const before = new Map([...busy.keys()].map((key, i) => [key, added[i]]));
     for (const { key, requests: shared } of sums) {
-      const hex = key.toString('hex');
-      const count = busy.get(hex)!;
-      // Requests that came meanwhile are still the own ones.
-      count.own -= before.get(hex)!;
+      const { count, added } = busy.get(key.toString('hex'))!;
+      count.own -= added;
       count.shared = shared;
     }
     await this.dataSource.execute(REMOVE_OLD, [new Date(window - WINDOW)]);

@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
+import { PeriodicTask } from './periodic-task.js';
 import { TidemarkDataSource } from './tidemark-data-source.js';
 
 /*
@@ -73,8 +74,10 @@ interface Waits {
 export class DatabaseClock implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(DatabaseClock.name);
   private readonly waits = new Map<string, Waits>();
-  private timer?: NodeJS.Timeout;
-  private running?: Promise<void>;
+  /** Nothing is lost: the next look finds the same step. */
+  private readonly fail = (error: unknown) =>
+    this.logger.error({ err: error }, 'a step of the clock was not handled');
+  private readonly task = new PeriodicTask(() => this.look(), this.fail);
 
   constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
 
@@ -92,21 +95,12 @@ export class DatabaseClock implements OnApplicationBootstrap, OnModuleDestroy {
 
   async onApplicationBootstrap(): Promise<void> {
     await this.dataSource.execute(REGISTER, [[...this.waits.keys()]]);
-    await this.start();
-    this.timer = setInterval(() => void this.start(), INTERVAL);
+    await this.task.run();
+    this.task.start(INTERVAL);
   }
 
-  /** Lets a running look finish while the database is still connected. */
-  async onModuleDestroy(): Promise<void> {
-    clearInterval(this.timer);
-    await this.running;
-  }
-
-  /** Single-flight: a slow look is not joined by a second one. */
-  private start(): Promise<void> {
-    return (this.running ??= this.look()
-      .catch(this.fail)
-      .finally(() => (this.running = undefined)));
+  onModuleDestroy(): Promise<void> {
+    return this.task.stop();
   }
 
   private async look(): Promise<void> {
@@ -119,10 +113,6 @@ export class DatabaseClock implements OnApplicationBootstrap, OnModuleDestroy {
       if (waits) await this.dataSource.pool.query(moveBack(table, waits)).catch(this.fail);
     }
   }
-
-  /** Nothing is lost: the next look finds the same step. */
-  private readonly fail = (error: unknown) =>
-    this.logger.error({ err: error }, 'a step of the clock was not handled');
 }
 
 /**

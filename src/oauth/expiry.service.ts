@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
+import { PeriodicTask } from '../database/periodic-task.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { GrantsService } from '../tokens/grants.service.js';
 
@@ -23,9 +24,10 @@ const REMOVALS = ['oauth_states', 'invites', 'login_attempts', 'login_origins'].
 @Injectable()
 export class ExpiryService implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(ExpiryService.name);
-  private timer?: NodeJS.Timeout;
-  private running?: Promise<void>;
-  private isStopping = false;
+  private readonly task = new PeriodicTask(
+    () => this.removeExpired(),
+    (error) => this.logger.error({ err: error }, 'expired rows were not removed'),
+  );
 
   constructor(
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
@@ -33,14 +35,11 @@ export class ExpiryService implements OnApplicationBootstrap, OnModuleDestroy {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => this.start(), INTERVAL).unref();
+    this.task.start(INTERVAL);
   }
 
-  /** Lets a running batch finish while the database is still connected. */
-  async onModuleDestroy(): Promise<void> {
-    this.isStopping = true;
-    clearInterval(this.timer);
-    await this.running;
+  onModuleDestroy(): Promise<void> {
+    return this.task.stop();
   }
 
   /** One statement at a time, none in a transaction: the embedded database has a single connection. */
@@ -54,13 +53,6 @@ export class ExpiryService implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** @param remove one batch; true: there may be more */
   private async repeat(remove: () => Promise<boolean>): Promise<void> {
-    while (!this.isStopping && (await remove()));
-  }
-
-  /** Single-flight: a slow removal is not joined by a second one. */
-  private start(): void {
-    this.running ??= this.removeExpired()
-      .catch((error: unknown) => this.logger.error({ err: error }, 'expired rows were not removed'))
-      .finally(() => (this.running = undefined));
+    while (!this.task.isStopping && (await remove()));
   }
 }

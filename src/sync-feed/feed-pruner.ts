@@ -2,6 +2,7 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy }
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DeveloperIdentity } from '../access/caller.js';
 import { config } from '../config.js';
+import { PeriodicTask } from '../database/periodic-task.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { CHANGES_FEED, FeedClock } from '../feed-clock/feed-clock.js';
 import { IS_TOMBSTONE } from './change-event.entity.js';
@@ -57,9 +58,10 @@ const DELETE_CHANGES = 'DELETE FROM change_events WHERE user_id = $1 AND datetim
 export class FeedPruner implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(FeedPruner.name);
   private readonly age = config.FEED_RETENTION_DAYS && config.FEED_RETENTION_DAYS * DAY;
-  private timer?: NodeJS.Timeout;
-  private running?: Promise<void>;
-  private isStopping = false;
+  private readonly task = new PeriodicTask(
+    () => this.prune(this.age!),
+    (error) => this.logger.error({ err: error }, 'feeds were not pruned'),
+  );
 
   constructor(
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
@@ -68,31 +70,22 @@ export class FeedPruner implements OnApplicationBootstrap, OnModuleDestroy {
 
   onApplicationBootstrap(): void {
     if (this.age === undefined) return;
-    this.start(this.age);
-    this.timer = setInterval(() => this.start(this.age!), Math.min(this.age / 24, HOUR));
+    void this.task.run();
+    this.task.start(Math.min(this.age / 24, HOUR));
   }
 
-  /** Drain: lets the running slice finish. */
-  async onModuleDestroy(): Promise<void> {
-    clearInterval(this.timer);
-    this.isStopping = true;
-    await this.running;
+  onModuleDestroy(): Promise<void> {
+    return this.task.stop();
   }
 
-  /** Single-flight. @param age in ms */
-  private start(age: number): void {
-    this.running ??= this.prune(age)
-      .catch((error: unknown) => this.logger.error({ err: error }, 'feeds were not pruned'))
-      .finally(() => (this.running = undefined));
-  }
-
+  /** @param age in ms */
   private async prune(age: number): Promise<void> {
     let last = 0;
     for (;;) {
       const feeds = await this.dataSource.execute<DeveloperIdentity>(NEXT_FEEDS, [last, FEEDS_AT_ONCE]);
       if (feeds.length === 0) return;
-      for (const feed of feeds) while (!this.isStopping && (await this.pruneSlice(feed, age)));
-      if (this.isStopping) return;
+      for (const feed of feeds) while (!this.task.isStopping && (await this.pruneSlice(feed, age)));
+      if (this.task.isStopping) return;
       last = feeds.at(-1)!.userId;
     }
   }
