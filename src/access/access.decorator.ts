@@ -1,6 +1,6 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
 import { ApiBearerAuth, ApiOAuth2, ApiSecurity } from '@nestjs/swagger';
-import { ApiError, forbidden } from '../http/api-error.js';
+import { ApiError, forbidden, tooManyRequests } from '../http/api-error.js';
 import { ApiErrorExamples } from '../api/errors.decorator.js';
 import type { Caller } from './caller.js';
 import type { Scope } from './scopes.js';
@@ -26,12 +26,7 @@ export const Access = (scope: Scope) =>
         'The API key is unknown, expired or revoked.',
       ),
       new ApiError(403, 'insufficient_scope', 'Forbidden', `This needs scope ${scope}.`),
-      new ApiError(
-        429,
-        'rate_limited',
-        'Too many requests',
-        'This credential may make 600000 requests a minute.',
-      ),
+      tooManyRequests('This credential may make 600000 requests a minute.', 20),
       ...(scope === 'sync:admin' ? [] : [forbidden('This credential belongs to another developer.')]),
     ),
   );

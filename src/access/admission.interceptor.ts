@@ -8,9 +8,9 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { finalize, type Observable } from 'rxjs';
 import { config } from '../config.js';
-import { FairLimit, type Reservation } from '../http/fair-limit.js';
+import { releaseAfter, type Reservation } from '../http/fair-limit.js';
 import type { Caller } from './caller.js';
-import { MEMORY_SHARE, MEMORY_TOTAL } from './memory.js';
+import { limitMemory } from './memory.js';
 import { turns } from './turns.js';
 
 /** Bytes of an answer whose size is not known: enough for nearly all. */
@@ -40,12 +40,10 @@ export interface AdmittedRequest extends FastifyRequest {
  */
 @Injectable()
 export class AdmissionInterceptor implements NestInterceptor {
-  private readonly answers = new FairLimit({
-    total: MEMORY_TOTAL,
-    share: MEMORY_SHARE,
-    maxWait: 10_000,
-    problem: 'Too many answers for this developer are in memory. Read them first.',
-  });
+  private readonly answers = limitMemory(
+    10_000,
+    'Too many answers for this developer are in memory. Read them first.',
+  );
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const http = context.switchToHttp();
@@ -56,10 +54,7 @@ export class AdmissionInterceptor implements NestInterceptor {
     const handler = context.getHandler();
     const bytes = Reflect.hasMetadata(ANSWERS_RECORD, handler) ? config.BODY_LIMIT : USUAL_ANSWER;
     request.answer = await this.answers.acquire(owner, bytes);
-    const { raw } = http.getResponse<FastifyReply>();
-    // The client may have gone while the request waited.
-    if (raw.destroyed) request.answer.release();
-    else raw.once('close', request.answer.release);
+    releaseAfter(http.getResponse<FastifyReply>().raw, request.answer);
     if (Reflect.hasMetadata(TAKES_OWN_TURNS, handler)) return next.handle();
     const { release } = await turns.acquire(owner);
     return next.handle().pipe(finalize(release));

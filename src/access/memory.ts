@@ -1,13 +1,16 @@
 import { config } from '../config.js';
+import { FairLimit } from '../http/fair-limit.js';
 
 const MIB = 1_024 * 1_024;
 
+/** Bytes. With the embedded database, which takes some 250 MiB of the same process, a quarter. */
+const TOTAL = Math.max((config.DATABASE_URL === undefined ? 16 : 64) * MIB, 4 * config.BODY_LIMIT);
+
 /**
- * Bytes of request bodies, and again of answers, that a process has in memory: in all, and for one caller. With the
- * embedded database, which takes some 250 MiB of the same process, a quarter of it.
+ * DoS: limits the bytes of request bodies, or of answers, that a process has in memory: in all, and of one caller.
+ *
+ * @param maxWait in ms
+ * @param problem details of the 503
  */
-export const MEMORY_TOTAL = Math.max(
-  (config.DATABASE_URL === undefined ? 16 : 64) * MIB,
-  4 * config.BODY_LIMIT,
-);
-export const MEMORY_SHARE = MEMORY_TOTAL / 4;
+export const limitMemory = (maxWait: number, problem: string) =>
+  new FairLimit({ total: TOTAL, share: TOTAL / 4, maxWait, problem });

@@ -2,11 +2,11 @@ import { type CallHandler, type ExecutionContext, Injectable, type NestIntercept
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Observable } from 'rxjs';
 import { config } from '../config.js';
-import { FairLimit } from '../http/fair-limit.js';
+import { releaseAfter } from '../http/fair-limit.js';
 import { parseJsonBody } from '../http/json-body.js';
 import { bodyLengthOf, readBody } from '../http/read-body.js';
 import type { Caller } from './caller.js';
-import { MEMORY_SHARE, MEMORY_TOTAL } from './memory.js';
+import { limitMemory } from './memory.js';
 
 /**
  * Nothing before the key: reads and parses the body of a request after the guards, and before the pipes.
@@ -16,12 +16,7 @@ import { MEMORY_SHARE, MEMORY_TOTAL } from './memory.js';
  */
 @Injectable()
 export class RequestBodyInterceptor implements NestInterceptor {
-  private readonly memory = new FairLimit({
-    total: MEMORY_TOTAL,
-    share: MEMORY_SHARE,
-    maxWait: 3_000,
-    problem: 'Too many bytes of requests are in memory.',
-  });
+  private readonly bodies = limitMemory(3_000, 'Too many bytes of requests are in memory.');
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const http = context.switchToHttp();
@@ -29,11 +24,8 @@ export class RequestBodyInterceptor implements NestInterceptor {
     if (request.body === request.raw) {
       const limit = config.BODY_LIMIT;
       const bytes = bodyLengthOf(request.raw, limit) ?? limit;
-      const { release } = await this.memory.acquire(request.user?.developer?.userId, bytes);
-      const { raw } = http.getResponse<FastifyReply>();
-      // The client may have gone while the request waited.
-      if (raw.destroyed) release();
-      else raw.once('close', release);
+      const reservation = await this.bodies.acquire(request.user?.developer?.userId, bytes);
+      releaseAfter(http.getResponse<FastifyReply>().raw, reservation);
       request.body = parseJsonBody(await readBody(request.raw, limit));
     }
     return next.handle();

@@ -5,7 +5,7 @@ import { hashSecret } from '../clients/secrets.js';
 import { config } from '../config.js';
 import { PeriodicTask } from '../database/periodic-task.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
-import { ApiError } from '../http/api-error.js';
+import { tooManyRequests } from '../http/api-error.js';
 import { networkOf } from '../http/network.js';
 
 /** Fixed windows of one minute, in ms. They begin with the minutes of the wall clock, in every process. */
@@ -32,9 +32,6 @@ interface Count {
   /** Requests to all processes, as of the last exchange. */
   shared: number;
 }
-
-const tooManyRequests = (details: string, seconds: number) =>
-  new ApiError(429, 'rate_limited', 'Too many requests', details, { 'Retry-After': String(seconds) });
 
 /**
  * Rate limits: requests of a credential (RATE_LIMIT), and refused credentials of a network (REFUSAL_LIMIT), in
@@ -88,9 +85,7 @@ export class RateLimits implements OnApplicationBootstrap, OnModuleDestroy {
       RateLimit: `"credential";r=${Math.max(remaining, 0)};t=${seconds}`,
     };
     if (remaining >= 0) return headers;
-    const error = tooManyRequests(`This credential may make ${limit} requests a minute.`, seconds);
-    Object.assign(error.headers, headers);
-    throw error;
+    throw tooManyRequests(`This credential may make ${limit} requests a minute.`, seconds, headers);
   }
 
   /**

@@ -27,7 +27,7 @@ export class AdminKey {
       );
       return;
     }
-    const { text, path, isNew } = secretFile(config.DATA_DIR, 'admin-api-key', generateApiKey);
-    Object.assign(this, { key: text, path, isNew });
+    const file = secretFile(config.DATA_DIR, 'admin-api-key', generateApiKey);
+    ({ text: this.key, path: this.path, isNew: this.isNew } = file);
   }
 }

@@ -78,6 +78,13 @@ export const conflict = (details: string) => new ApiError(409, 'conflict', 'Conf
 export const missingParameter = (name: string) =>
   new ApiError(422, 'missing_parameter', `Missing required parameter: ${name}`);
 
+/** @param seconds until a repetition may succeed */
+export const tooManyRequests = (details: string, seconds: number, headers: Record<string, string> = {}) =>
+  new ApiError(429, 'rate_limited', 'Too many requests', details, {
+    'Retry-After': String(seconds),
+    ...headers,
+  });
+
 /** Retry-After is in seconds. */
 export const serviceUnavailable = (details: string) =>
   new ApiError(503, 'service_unavailable', 'Service unavailable', details, { 'Retry-After': '5' });

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { serviceUnavailable } from './api-error.js';
 
 interface Waiter {
@@ -145,4 +146,11 @@ export class FairLimit {
       queue.add(waiter);
     });
   }
+}
+
+/** Gives a reservation back when the answer is sent, or its client is gone. */
+export function releaseAfter(response: ServerResponse, { release }: Reservation): void {
+  // The client may have gone while the request waited.
+  if (response.destroyed) release();
+  else response.once('close', release);
 }

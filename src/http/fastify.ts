@@ -14,7 +14,7 @@ import { invalidRequest } from './api-error.js';
 import { toApiError } from './api-error.filter.js';
 import { ConnectionLimits } from './connection-limits.js';
 import type { Authenticated } from './credential.js';
-import { FairLimit } from './fair-limit.js';
+import { FairLimit, releaseAfter } from './fair-limit.js';
 import { logger } from './logger.js';
 import { networkOf } from './network.js';
 import { securityHeaders } from './security-headers.js';
@@ -33,7 +33,7 @@ export function createAdapter(): FastifyAdapter {
   return new FastifyAdapter({
     // ms for a whole request. A client that takes longer holds a connection rather than uses it.
     requestTimeout: 60_000,
-    // ms without a byte in either direction, such as of a client that does not read its answer.
+    // ms without a byte in either direction. ConnectionLimits cuts off a client that does not read its answer.
     connectionTimeout: 60_000,
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -121,10 +121,8 @@ export function addHooks(fastify: FastifyInstance): void {
     done(isHostMissing ? invalidRequest('The Host header is missing.') : undefined);
   });
   const limitPage: onRequestHookHandler = (request, reply, done) => {
-    pages.acquire(networkOf(request.ip), PAGE_BYTES).then(({ release }) => {
-      // The client may have gone while the request waited.
-      if (reply.raw.destroyed) release();
-      else reply.raw.once('close', release);
+    pages.acquire(networkOf(request.ip), PAGE_BYTES).then((reservation) => {
+      releaseAfter(reply.raw, reservation);
       done();
     }, done);
   };

@@ -51,9 +51,9 @@ export interface Origin {
 export class LoginOrigins {
   constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
 
-  of({ headers, ip }: FastifyRequest): Origin {
-    const token = COOKIE_VALUE.exec(headers.cookie ?? '')?.[1];
-    return { device: token === undefined ? undefined : hashSecret(token), network: networkOf(ip) };
+  of(request: FastifyRequest): Origin {
+    const token = tokenOf(request);
+    return { device: token === undefined ? undefined : hashSecret(token), network: networkOf(request.ip) };
   }
 
   /** Has the developer logged in from this device, and from this network? */
@@ -81,10 +81,10 @@ export class LoginOrigins {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
-    const { isDevice } = await this.find(developerId, this.of(request));
-    const known = COOKIE_VALUE.exec(request.headers.cookie ?? '')?.[1];
-    const token = isDevice ? known! : randomBytes(32).toString('base64url');
-    const hashes = [hashSecret(token), networkHash(networkOf(request.ip))];
+    const origin = this.of(request);
+    const { isDevice } = await this.find(developerId, origin);
+    const token = isDevice ? tokenOf(request)! : randomBytes(32).toString('base64url');
+    const hashes = [hashSecret(token), networkHash(origin.network)];
     const values = [developerId, hashes, LIFETIME, Buffer.from(version, 'base64url')];
     await this.dataSource.execute(REMEMBER, values);
     await this.dataSource.execute(PRUNE, [developerId, PER_DEVELOPER]);
@@ -95,5 +95,7 @@ export class LoginOrigins {
     );
   }
 }
+
+const tokenOf = ({ headers }: FastifyRequest) => COOKIE_VALUE.exec(headers.cookie ?? '')?.[1];
 
 const networkHash = (network: string) => hashSecret(`network ${network}`);

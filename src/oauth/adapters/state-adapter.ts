@@ -17,6 +17,7 @@ const CONSUME = `
 
 /** SQL: an erasure waits, and then ends this login. $1 developer id */
 const LOCK_ACCOUNT = 'SELECT 1 FROM developers WHERE developer_id = $1 FOR KEY SHARE';
+
 /** The login that a state comes from. */
 interface Login {
   accountId?: string;
