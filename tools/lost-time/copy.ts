@@ -30,6 +30,8 @@ export class CopyKeeper {
   /** Tick of each own item, and of each pin, by item id. */
   own = new Map<number, string>();
   pinned = new Map<number, string>();
+  /** There may be more: the last answer was not an idle one. */
+  isBehind = true;
   resyncs = 0;
   digests = 0;
   private next: string;
@@ -46,20 +48,22 @@ export class CopyKeeper {
     this.next = style.isCompact ? `${BEGINNING}&compact=true` : BEGINNING;
   }
 
-  /** One request. @returns the status; 200 with `isIdle` if nothing was new */
-  async poll(): Promise<{ status: number; isIdle: boolean }> {
+  /** One request. @returns its status */
+  async poll(): Promise<number> {
     const limit = this.style.isPaged ? `&limit=${this.random.integer(1, 20)}` : '';
     // A digest only where the copy is complete: not between the pages of a compact sync.
     const isChecked = this.random.chance(0.3);
     const link = `${this.next}${limit}${isChecked ? '&digest=true' : ''}`;
+    this.isBehind = true;
     const response = await this.client().get(link);
     const { status, body } = response;
     if (status === 410) this.startAnew(response);
-    if (status !== 200) return { status, isIdle: false };
+    if (status !== 200) return status;
     for (const item of body.items as Item[]) this.apply(item);
     this.next = body.meta.next_sync_url;
     if (body.meta.digest) this.verifyDigest(body.meta.digest, link);
-    return { status, isIdle: body.items.length === 0 };
+    this.isBehind = body.items.length > 0;
+    return status;
   }
 
   /** Builds the copy anew, from the link of the answer. */

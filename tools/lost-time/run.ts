@@ -294,15 +294,12 @@ class LostTimeCheck {
   private async follow(keeper: CopyKeeper): Promise<void> {
     const random = this.random.fork(`pace of ${keeper.name}`);
     const { userId } = this.developers.find(({ developerId }) => developerId === keeper.developerId)!;
-    let isBehind = true;
     while (!this.isDone) {
-      if (keeper.style.isNotified && !isBehind && !this.notified.delete(userId)) {
+      if (keeper.style.isNotified && !keeper.isBehind && !this.notified.delete(userId)) {
         await sleep(20);
         continue;
       }
-      const { status, isIdle } = await keeper.poll();
-      if (status === 500) throw new Broken(`${keeper.name} got 500`);
-      isBehind = status !== 200 || !isIdle;
+      if ((await keeper.poll()) === 500) throw new Broken(`${keeper.name} got 500`);
       await sleep(random.integer(20, 300));
       if (keeper.style.isSlow) await this.pause(random.integer(1_000, 15_000));
     }
@@ -320,12 +317,13 @@ class LostTimeCheck {
       const differences: string[] = [];
       for (const keeper of this.keepers) {
         const { userId } = this.developers.find(({ developerId }) => developerId === keeper.developerId)!;
-        // A follower by webhook polls only when it is told to.
-        if (!keeper.style.isNotified || this.notified.delete(userId))
-          while (!(await keeper.poll()).isIdle) {
-            if (Date.now() > deadline) throw new Broken(`${keeper.name} never catches up`);
-            await sleep(10);
-          }
+        // A follower by webhook polls only after a webhook, and until it has caught up.
+        if (!keeper.style.isNotified || this.notified.delete(userId)) keeper.isBehind = true;
+        while (keeper.isBehind) {
+          await keeper.poll();
+          if (keeper.isBehind && Date.now() > deadline) throw new Broken(`${keeper.name} never catches up`);
+          if (keeper.isBehind) await sleep(10);
+        }
         const difference = await this.differenceOf(admin, keeper);
         if (difference !== undefined) differences.push(`${keeper.name}: ${difference}`);
       }
