@@ -13,7 +13,7 @@ import { FeedClock } from '../feed-clock/feed-clock.js';
 import { JobsService } from '../jobs/jobs.service.js';
 import { IS_READABLE } from '../records/is-readable.js';
 import { itemBodyOf } from '../records/item.dto.js';
-import { type PageEntry, pageText } from '../records/large-page.js';
+import { largePage, type PageEntry } from '../records/large-page.js';
 import { noRecord } from '../records/record-errors.js';
 import { SyncRecord } from '../records/record.entity.js';
 import { RecordsService } from '../records/records.service.js';
@@ -114,9 +114,9 @@ export class CollectionsService {
         .offset((page - 1) * limit)
         .getRawMany<PageEntry>(),
     ]);
-    const body = { collection: pinnedCollectionOf(id, config.PUBLIC_URL), total, page, limit };
-    return pageText(
-      { start: `${JSON.stringify(body).slice(0, -1)},"items":[`, end: ']}' },
+    const envelope = { collection: pinnedCollectionOf(id, config.PUBLIC_URL), total, page, limit };
+    return largePage(
+      { envelope, list: 'items' },
       entries,
       (ids) => turns.run(own, () => this.readItems(ids), ALL_TURNS),
       memory,

@@ -10,17 +10,28 @@ export interface PageEntry {
 /** Bytes of records that are read at once. A record may be larger. */
 export const BATCH_BYTES = 256 * 1_024;
 
+/** The envelope of a page, and the name of its last member: the list of records. */
+export interface PageFrame {
+  envelope: object;
+  list: string;
+}
+
+const startOf = ({ envelope, list }: PageFrame) => `${JSON.stringify(envelope).slice(0, -1)},"${list}":[`;
+const END = ']}';
+
+/** The JSON text of a page. @param records JSON texts, separated by commas */
+export const smallPage = (frame: PageFrame, records: string) => startOf(frame) + records + END;
+
 /**
  * The JSON text of a page of records, however large they are: 100 records of 1 MiB must not be in memory at once.
  * Records are read in batches of 256 KiB, the next one when the client has taken the last; a stream if there are
  * several. A record that is deleted meanwhile is left out.
  *
- * @param text JSON before and after the records
  * @param read JSON texts of records by id; those that are gone are left out
  * @param memory of the answer: holds the largest batch
  */
-export async function pageText(
-  text: { start: string; end: string },
+export async function largePage(
+  frame: PageFrame,
   entries: readonly PageEntry[],
   read: (ids: string[]) => Promise<string[]>,
   memory: Reservation,
@@ -30,10 +41,10 @@ export async function pageText(
   await memory.resize(3 * Math.max(BATCH_BYTES / 4, ...batches.map(({ bytes }) => bytes)));
   const [first = [], ...rest] = batches.map(({ ids }) => ids);
   const firstRecords = first.length > 0 ? await read(first) : [];
-  if (rest.length === 0) return `${text.start}${firstRecords.join()}${text.end}`;
+  if (rest.length === 0) return smallPage(frame, firstRecords.join());
   async function* stream(): AsyncGenerator<string> {
     // Each part by itself: joined to its neighbours, a record of 1 MiB would be copied twice more.
-    yield text.start;
+    yield startOf(frame);
     yield firstRecords.join();
     let isFirst = firstRecords.length === 0;
     for (const ids of rest) {
@@ -43,7 +54,7 @@ export async function pageText(
       yield records.join();
       isFirst = false;
     }
-    yield text.end;
+    yield END;
   }
   return Readable.from(stream(), { objectMode: false });
 }

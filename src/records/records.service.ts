@@ -16,7 +16,7 @@ import { violates } from '../database/violates.js';
 import { IS_READABLE } from './is-readable.js';
 import { JsonColumn } from './json-column.js';
 import { foreignRecord, noRecord, RECORD_EXISTS } from './record-errors.js';
-import { type PageEntry, pageText } from './large-page.js';
+import { largePage, type PageFrame, smallPage } from './large-page.js';
 import { assertQuota } from './library-size.js';
 import {
   type PageFilter,
@@ -57,7 +57,7 @@ export class RecordsService {
     let owner = caller.isAdmin ? undefined : caller.developer;
     if (caller.isAdmin && developerId !== undefined) {
       owner = await this.developers.find(developerId);
-      if (!owner) return pageOf(query, 0, '');
+      if (!owner) return smallPage(frameOf(query, 0), '');
     }
     const filter: PageFilter = { userId: owner?.userId, resourceType, status };
     const [sql, parameters] = readPage(filter, limit, (page - 1) * limit);
@@ -65,31 +65,22 @@ export class RecordsService {
     const weight = page * limit > FAR ? ALL_TURNS : 1;
     const [found] = await turns.run(caller.developer?.userId, read, weight);
     const { total, records, entries } = found;
-    if (entries) return this.largePage(caller, query, total, entries, memory);
-    const text = pageOf(query, total, records ?? '');
+    const frame = frameOf(query, total);
+    if (entries) {
+      const readLarge = (ids: string[]) =>
+        turns.run(caller.developer?.userId, () => this.readLarge(ids), ALL_TURNS);
+      return largePage(frame, entries, readLarge, memory);
+    }
+    const text = smallPage(frame, records ?? '');
     await memory.resize(Buffer.byteLength(text));
     return text;
   }
 
-  private largePage(
-    caller: Caller,
-    query: RecordsQuery,
-    total: number,
-    entries: PageEntry[],
-    memory: Reservation,
-  ): Promise<string | Readable> {
-    const [start, end] = pageOf(query, total, '\0').split('\0');
-    const read = async (ids: string[]) => {
-      const rows = await this.dataSource.execute<StoredRecord>(READ_LARGE_RECORDS, [ids]);
-      const texts = new Map(rows.map(({ id, body }) => [id, body!]));
-      return ids.flatMap((id) => texts.get(id) ?? []);
-    };
-    return pageText(
-      { start, end },
-      entries,
-      (ids) => turns.run(caller.developer?.userId, () => read(ids), ALL_TURNS),
-      memory,
-    );
+  /** JSON texts of records by id; those that are gone are left out. */
+  private async readLarge(ids: string[]): Promise<string[]> {
+    const rows = await this.dataSource.execute<StoredRecord>(READ_LARGE_RECORDS, [ids]);
+    const texts = new Map(rows.map(({ id, body }) => [id, body!]));
+    return ids.flatMap((id) => texts.get(id) ?? []);
   }
 
   /**
@@ -249,7 +240,7 @@ export class RecordsService {
   }
 }
 
-/** @param records JSON texts, separated by commas */
-function pageOf({ page, limit }: RecordsQuery, total: number, records: string): string {
-  return `{"total":${total},"page":${page},"limit":${limit},"data":[${records}]}`;
-}
+const frameOf = ({ page, limit }: RecordsQuery, total: number): PageFrame => ({
+  envelope: { total, page, limit },
+  list: 'data',
+});
