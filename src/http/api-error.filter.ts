@@ -24,14 +24,25 @@ const FRAMEWORK_ERRORS: Record<number, [ErrorCode, string]> = {
  */
 const DATABASE_UNAVAILABLE =
   /^(08...|3D000|53...|57P0.|57014|55P03|25006|25P03|23503|40001|40P01|E(CONNREFUSED|CONNRESET|NOENT|PIPE|TIMEDOUT|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH))$/;
-const CONNECTION_LOST =
-  /^(timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Client was closed|Query runner already released|Database connection provided by a query runner was already released|Cannot use a pool after calling end|Query read timeout)/;
+const CONNECTION_LOST = [
+  'timeout exceeded when trying to connect',
+  'Connection terminated',
+  'Client has encountered a connection error',
+  'Client was closed',
+  'Query runner already released',
+  'Database connection provided by a query runner was already released',
+  'Cannot use a pool after calling end',
+  'Query read timeout',
+];
 
 function isDatabaseUnavailable(exception: unknown): boolean {
   const cause = exception instanceof QueryFailedError ? exception.driverError : exception;
   if (!(cause instanceof Error)) return false;
   const code = (cause as { code?: unknown }).code;
-  return (typeof code === 'string' && DATABASE_UNAVAILABLE.test(code)) || CONNECTION_LOST.test(cause.message);
+  return (
+    (typeof code === 'string' && DATABASE_UNAVAILABLE.test(code)) ||
+    CONNECTION_LOST.some((text) => cause.message.startsWith(text))
+  );
 }
 
 /** The answer to any error. Only an ApiError carries its own text: nothing internal leaks. */

@@ -121,6 +121,12 @@ const get = (path: string, key: string | undefined) =>
   `GET ${path} HTTP/1.1\r\nHost: x\r\n${key === undefined ? '' : `Authorization: Bearer ${key}\r\n`}\r\n`;
 
 const RECORDS = '/api/v1/sync/records';
+const FILTERS = [
+  'status=ERROR',
+  'status=ACTIVE&page=2900',
+  'resourceType=ROUTE&page=2900',
+  'resourceType=NONE',
+];
 const FULL_SYNC = '/api/v1/sync.json?since=1970-01-01T00:00:00Z';
 const MANY_MEMBERS = `{${Array.from({ length: 90_000 }, (_, i) => `"k${i}":0`).join()}}`;
 
@@ -161,7 +167,7 @@ export function attacksOf(target: Target): Record<string, () => void> {
       flood(64, (n) => ({ path: `${RECORDS}?limit=100&page=${2_900 + (n % 100)}`, key })),
     '64 filtered pages of 300,000 records': () =>
       flood(64, (n) => ({
-        path: `${RECORDS}?limit=100&${['status=ERROR', 'status=ACTIVE&page=2900', 'resourceType=ROUTE&page=2900', 'resourceType=NONE'][n % 4]}`,
+        path: `${RECORDS}?limit=100&${FILTERS[n % FILTERS.length]}`,
         key,
       })),
     '64 digests of 300,000 records': () =>
