@@ -1,31 +1,18 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { Api, RECORDS } from './support/api.js';
 import { createClient } from './support/api-clients.js';
 import { expectLibrary, settle } from './support/followers.js';
-import { Gate } from './support/gate.js';
 import { authorization, authorize, authorizeUrl, Browser, pkce, setPassword } from './support/oauth.js';
-import { createDatabase, createDeveloper, ServerProcess, type TestDatabase } from './support/server.js';
+import { createDeveloper } from './support/server.js';
 import { SyncClient } from './support/sync-client.js';
 import { isErased, tracesOf, userIdOf } from './support/traces.js';
+import { useTwoServers } from './support/two-servers.js';
 import { until } from './support/until.js';
 
 const KEYS = '/api/v1/api-keys';
 
-let database: TestDatabase;
-let gate: Gate;
-let servers: ServerProcess[];
-beforeAll(async () => {
-  database = await createDatabase();
-  gate = await Gate.build(database.env.DATABASE_URL);
-  servers = await Promise.all([1, 2].map(() => ServerProcess.start(database.env)));
-});
-afterAll(async () => {
-  await Promise.all(servers.map((server) => server.stop()));
-  await gate.end();
-  await database.drop();
-});
-
-const query = async (sql: string, values: unknown[] = []) => (await gate.session.query(sql, values)).rows;
+const all = useTwoServers();
+const { query } = all;
 const urlOf = (developerId: string) => `/api/v1/developers/${developerId}`;
 const input = (developerId: string, resourceKey: string) => ({
   developerId,
@@ -40,9 +27,9 @@ const ended = async (userId: number) => {
 
 it('writers in two processes get a clear answer during an erasure, and nothing of the developer is left', async () => {
   const developerId = 'written-to';
-  const devs = [await createDeveloper(servers[0].url, developerId)];
-  devs.push(devs[0].at(servers[1].url));
-  const other = await createDeveloper(servers[0].url, 'other');
+  const devs = [await createDeveloper(all.servers[0].url, developerId)];
+  devs.push(devs[0].at(all.servers[1].url));
+  const other = await createDeveloper(all.servers[0].url, 'other');
   const userId = await userIdOf(query, developerId);
   const followed = (await devs[0].create(input(developerId, 'followed'))).id;
   await devs[0].put(`${RECORDS}/${followed}/shares/other`);
@@ -58,7 +45,7 @@ it('writers in two processes get a clear answer during an erasure, and nothing o
     answers.push([name, status, body.code]);
     return status;
   };
-  const admins = servers.map((server) => server.admin);
+  const admins = all.servers.map((server) => server.admin);
   const writers = [0, 1].flatMap((n) => [
     // With the developer's own key.
     async (i: number) => {
@@ -68,7 +55,7 @@ it('writers in two processes get a clear answer during an erasure, and nothing o
       const path = `${RECORDS}/${record.body.id}`;
       await note('patch', devs[n].patch(path, { data: { i } }));
       await note('share', devs[n].put(`${path}/shares/other`));
-      await note('pin', other.at(servers[n].url).put(`${path}/pin`));
+      await note('pin', other.at(all.servers[n].url).put(`${path}/pin`));
       await note('own pin', devs[n].put(`${path}/pin`));
       await note('delete', i % 2 ? devs[n].delete(path) : devs[n].get(path));
     },
@@ -93,7 +80,7 @@ it('writers in two processes get a clear answer during an erasure, and nothing o
     await until(() => answers.length > 300);
     expect(answers.filter(([, status]) => ![200, 201, 204].includes(status))).toEqual([]);
     before = answers.length;
-    expect((await servers[0].admin.delete(urlOf(developerId))).status).toBe(204);
+    expect((await all.servers[0].admin.delete(urlOf(developerId))).status).toBe(204);
     await until(() => answers.length > before + 300);
     await ended(userId);
   } finally {
@@ -119,67 +106,72 @@ it('writers in two processes get a clear answer during an erasure, and nothing o
 });
 
 it('a key that is being made when its developer is erased is dead, and nothing is left of it', async () => {
-  await gate.stop('api_keys', 'INSERT', `NEW.name = 'stopped'`);
-  await createDeveloper(servers[0].url, 'raced');
+  await all.gate.stop('api_keys', 'INSERT', `NEW.name = 'stopped'`);
+  await createDeveloper(all.servers[0].url, 'raced');
   const userId = await userIdOf(query, 'raced');
-  await gate.close();
-  const made = servers[1].admin.post(KEYS, { developerId: 'raced', scopes: ['sync:read'], name: 'stopped' });
-  await gate.waiting('advisory', 1);
-  const erasure = servers[0].admin.delete(urlOf('raced'));
-  await gate.waiting('transactionid', 1);
-  await gate.open();
+  await all.gate.close();
+  const made = all.servers[1].admin.post(KEYS, {
+    developerId: 'raced',
+    scopes: ['sync:read'],
+    name: 'stopped',
+  });
+  await all.gate.waiting('advisory', 1);
+  const erasure = all.servers[0].admin.delete(urlOf('raced'));
+  await all.gate.waiting('transactionid', 1);
+  await all.gate.open();
   const { status, body } = await made;
   expect(status).toBe(201);
   expect((await erasure).status).toBe(204);
-  expect((await new Api(servers[0].url, body.key).get(RECORDS)).status).toBe(401);
+  expect((await new Api(all.servers[0].url, body.key).get(RECORDS)).status).toBe(401);
   await ended(userId);
   expect(await tracesOf(query, { userId, developerId: 'raced' })).toEqual([]);
 });
 
 it('of an erasure and a new client of the developer, one is refused', async () => {
-  await gate.stop('api_clients', 'INSERT', `NEW.name = 'stopped'`);
-  await createDeveloper(servers[0].url, 'maker');
-  await gate.close();
-  const made = createClient(servers[1].admin, { developerId: 'maker', name: 'stopped' });
-  await gate.waiting('advisory', 1);
-  const erasure = servers[0].admin.delete(urlOf('maker'));
-  await gate.waiting('transactionid', 1);
-  await gate.open();
+  await all.gate.stop('api_clients', 'INSERT', `NEW.name = 'stopped'`);
+  await createDeveloper(all.servers[0].url, 'maker');
+  await all.gate.close();
+  const made = createClient(all.servers[1].admin, { developerId: 'maker', name: 'stopped' });
+  await all.gate.waiting('advisory', 1);
+  const erasure = all.servers[0].admin.delete(urlOf('maker'));
+  await all.gate.waiting('transactionid', 1);
+  await all.gate.open();
   await made;
   expect((await erasure).status).toBe(409);
 });
 
 it('a login that is under way when its developer is erased does not become one of the next developer', async () => {
-  const client = await createClient(servers[0].admin);
-  await createDeveloper(servers[0].url, 'logging-in');
-  await setPassword(servers[0].admin, 'logging-in');
+  const client = await createClient(all.servers[0].admin);
+  await createDeveloper(all.servers[0].url, 'logging-in');
+  await setPassword(all.servers[0].admin, 'logging-in');
   const parameters = authorization(client, pkce().challenge);
-  const browser = new Browser(servers[1].url);
+  const browser = new Browser(all.servers[1].url);
   await authorize(browser, parameters, 'logging-in');
   // Each authorization stores the session again.
-  await gate.stop('oauth_states', 'INSERT', `NEW.model = 'Session'`);
-  await gate.close();
+  await all.gate.stop('oauth_states', 'INSERT', `NEW.model = 'Session'`);
+  await all.gate.close();
   const request = browser.request(authorizeUrl(parameters));
-  await gate.waiting('advisory', 1);
-  const erasure = servers[0].admin.delete(urlOf('logging-in'));
-  await gate.waiting('transactionid', 1);
-  await gate.open();
+  await all.gate.waiting('advisory', 1);
+  const erasure = all.servers[0].admin.delete(urlOf('logging-in'));
+  await all.gate.waiting('transactionid', 1);
+  await all.gate.open();
   await request;
   expect((await erasure).status).toBe(204);
-  await createDeveloper(servers[0].url, 'logging-in');
+  await createDeveloper(all.servers[0].url, 'logging-in');
   const { response } = await browser.follow(await browser.request(authorizeUrl(parameters)));
   expect(await response.text()).toContain('name="password"');
 });
 
 it('two erasures at once: one is done, the other finds no developer', async () => {
-  await createDeveloper(servers[0].url, 'twice');
+  await createDeveloper(all.servers[0].url, 'twice');
   const userId = await userIdOf(query, 'twice');
-  const answers = await Promise.all([0, 1, 0, 1].map((n) => servers[n].admin.delete(urlOf('twice'))));
+  const answers = await Promise.all([0, 1, 0, 1].map((n) => all.servers[n].admin.delete(urlOf('twice'))));
   const statuses = answers.map(({ status }) => status);
   expect(statuses.filter((status) => status === 204)).toHaveLength(1);
   expect(statuses.filter((status) => ![204, 404, 503].includes(status))).toEqual([]);
   await ended(userId);
-  const { data } = (await servers[0].admin.get('/api/v1/audit-log?developerId=twice&action=developer.erased'))
-    .body;
+  const { data } = (
+    await all.servers[0].admin.get('/api/v1/audit-log?developerId=twice&action=developer.erased')
+  ).body;
   expect(data).toHaveLength(1);
 });

@@ -1,33 +1,20 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { RECORDS } from '../support/api.js';
 import { expectLibrary, settle } from '../support/followers.js';
-import { Gate } from '../support/gate.js';
 import { ReadmeClient } from '../support/readme-client.js';
-import { createDatabase, createDeveloper, ServerProcess, type TestDatabase } from '../support/server.js';
+import { createDeveloper, ServerProcess } from '../support/server.js';
 import { SyncClient } from '../support/sync-client.js';
 import { isErased, tracesOf, userIdOf } from '../support/traces.js';
+import { useTwoServers } from '../support/two-servers.js';
 import { until } from '../support/until.js';
 
-let database: TestDatabase;
-let gate: Gate;
-let servers: ServerProcess[];
-beforeAll(async () => {
-  database = await createDatabase();
-  gate = await Gate.build(database.env.DATABASE_URL);
-  servers = await Promise.all([1, 2].map(() => ServerProcess.start(database.env)));
-});
-afterAll(async () => {
-  await Promise.all(servers.map((server) => server.stop()));
-  await gate.end();
-  await database.drop();
-});
-
-const query = async (sql: string, values: unknown[] = []) => (await gate.session.query(sql, values)).rows;
+const all = useTwoServers();
+const { query } = all;
 
 it('an erasure ends after kill -9 in the middle, and the copies of followers are exact', async () => {
   const developerId = 'large';
-  const dev = await createDeveloper(servers[0].url, developerId);
-  const reader = await createDeveloper(servers[0].url, 'reader');
+  const dev = await createDeveloper(all.servers[0].url, developerId);
+  const reader = await createDeveloper(all.servers[0].url, 'reader');
   const userId = await userIdOf(query, developerId);
   await query('BEGIN');
   await query(`SELECT set_config('tidemark.changes_feed', 'on', true)`);
@@ -63,7 +50,7 @@ it('an erasure ends after kill -9 in the middle, and the copies of followers are
     (await query('SELECT count(*)::int AS count FROM shares WHERE user_id = $1', [userId]))[0]
       .count as number;
 
-  expect((await servers[0].admin.delete(`/api/v1/developers/${developerId}`)).status).toBe(204);
+  expect((await all.servers[0].admin.delete(`/api/v1/developers/${developerId}`)).status).toBe(204);
   // Once among the shared records, and once among the others.
   await until(async () => (await sharedLeft()) < 150);
   await crashAll();
@@ -73,7 +60,7 @@ it('an erasure ends after kill -9 in the middle, and the copies of followers are
   await until(() => isErased(query, userId));
   await settle(query);
   expect(await tracesOf(query, { userId, developerId })).toEqual([]);
-  const moved = reader.at(servers[0].url);
+  const moved = reader.at(all.servers[0].url);
   copy.moveTo(moved);
   await copy.catchUp();
   expect(copy.received.filter(({ action }) => action === 'removed')).toHaveLength(150);
@@ -85,6 +72,6 @@ it('an erasure ends after kill -9 in the middle, and the copies of followers are
 
 /** kill -9 of every process, and new ones in their places. */
 async function crashAll(): Promise<void> {
-  await Promise.all(servers.map((server) => server.stop('SIGKILL')));
-  servers = await Promise.all([1, 2].map(() => ServerProcess.start(database.env)));
+  await Promise.all(all.servers.map((server) => server.stop('SIGKILL')));
+  all.servers = await Promise.all([1, 2].map(() => ServerProcess.start(all.database.env)));
 }
