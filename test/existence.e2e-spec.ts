@@ -36,7 +36,7 @@ let app: TestApp;
 let receiver: Receiver;
 /** The same kinds of things, of OWNER. */
 let foreign: Record<Kind, string>;
-/** Of OTHER, for whom the callers act. */
+/** The same, of OTHER: the developer of the callers. */
 let own: Record<'record' | 'webhook', string>;
 let callers: Record<string, Api>;
 /** `GET /path/{parameter}` and the scope that it needs; undefined: none. */

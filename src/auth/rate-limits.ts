@@ -129,7 +129,7 @@ export class RateLimits implements OnApplicationBootstrap, OnModuleDestroy {
   /** Adds the own requests of this window to those of the other processes, and learns the sums. */
   private async exchange(): Promise<void> {
     const { window, requests } = this;
-    /** By the hex of the hash. `added` is what is told now: requests that come meanwhile are still own ones. */
+    /** By the hex of the hash. Requests that come while `added` is sent are still own ones. */
     const busy = new Map<string, { count: Count; added: number }>();
     for (const [name, count] of requests)
       if (count.own > 0 && count.own + count.shared >= config.RATE_LIMIT * SHARED_FROM)

@@ -9,7 +9,7 @@ export class PeriodicTask {
   private timer?: NodeJS.Timeout;
   private running?: Promise<void>;
 
-  /** @param fail is told of each failure; the next run is a retry */
+  /** @param fail gets each failure; the next run is a retry */
   constructor(
     private readonly work: () => Promise<void>,
     private readonly fail: (error: unknown) => void,
