@@ -111,6 +111,8 @@ describe('a developer with everything that a developer can have', () => {
     await other.create(input('other', 'own'));
     await settle(query);
     await until(() => receiver.received.some(({ range }) => range?.user_id === userId));
+    // Under load, one comes while the webhook is sent, and is drained after it.
+    await until(async () => (await query('SELECT FROM webhook_wake_ups')).length === 0);
     follower = await new SyncClient(other).catchUp();
     readme = new ReadmeClient(other);
     await readme.sync();
