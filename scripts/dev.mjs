@@ -1,18 +1,53 @@
-// `npm run dev`: the server on the embedded database, restarted on every change of src, with readable logs.
+// `npm run dev`: the server on the embedded database, restarted after every change of src that compiles.
 import { spawn } from 'node:child_process';
-import pretty from 'pino-pretty';
-import { ensureInstalled } from './prepare.mjs';
+import { once } from 'node:events';
+import { ENTRY_FILE, ensureInstalled, tsConfigPath } from './prepare.mjs';
 
-ensureInstalled();
-const nest = spawn(
-  process.execPath,
-  ['node_modules/@nestjs/cli/bin/nest.js', 'start', '--watch', '--preserveWatchOutput', '--no-shell'],
-  { env: { ...process.env, DATABASE_URL: '' }, stdio: ['ignore', 'pipe', 'inherit'] },
+await ensureInstalled({ forDevelopers: true });
+const { default: ts } = await import('typescript');
+
+/** The message of TypeScript for a compilation without errors, after which it watches the files. */
+const NO_ERRORS = 'Found 0 errors. Watching for file changes.';
+
+let server;
+let restart = Promise.resolve();
+
+const startServer = () =>
+  (server = spawn(process.execPath, ['--enable-source-maps', ENTRY_FILE], {
+    env: { ...process.env, DATABASE_URL: '' },
+    stdio: 'inherit',
+  }));
+
+/** The server drains, and its lock of the data directory goes with it, before the next one starts. */
+async function stopServer(signal) {
+  if (!server || server.exitCode !== null || server.signalCode !== null) return;
+  server.kill(signal);
+  await once(server, 'exit');
+}
+
+const host = ts.createWatchCompilerHost(
+  tsConfigPath,
+  {},
+  ts.sys,
+  ts.createEmitAndSemanticDiagnosticsBuilderProgram,
+  (diagnostic) =>
+    console.error(
+      ts.formatDiagnosticsWithColorAndContext([diagnostic], {
+        getCanonicalFileName: (name) => name,
+        getCurrentDirectory: () => process.cwd(),
+        getNewLine: () => '\n',
+      }),
+    ),
+  ({ messageText }) => {
+    console.log(messageText);
+    if (messageText === NO_ERRORS) restart = restart.then(() => stopServer('SIGTERM')).then(startServer);
+  },
 );
-// Other lines than JSON logs, such as those of the compiler, pass through unchanged.
-nest.stdout.pipe(
-  pretty({ translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname', singleLine: true, sync: true }),
-);
-// A terminal sends the signal to both; the CLI passes it on to the server, which drains.
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => nest.kill(signal));
-nest.on('exit', (code) => process.exit(code ?? 0));
+const watch = ts.createWatchProgram(host);
+
+// A terminal sends SIGINT to the server, too: a second one does no harm.
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, () => {
+    watch.close();
+    restart = restart.then(() => stopServer(signal)).then(() => process.exit(0));
+  });

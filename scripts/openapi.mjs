@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { ensureBuilt } from './prepare.mjs';
 
-ensureBuilt();
+await ensureBuilt();
 const { NestFactory } = await import('@nestjs/core');
 const { FastifyAdapter } = await import('@nestjs/platform-fastify');
 const { AppModule } = await import('../dist/src/app.module.js');

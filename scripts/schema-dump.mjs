@@ -4,7 +4,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { URL } from 'node:url';
-import pg from 'pg';
 import { ensureBuilt } from './prepare.mjs';
 
 const FILE = 'test/schema.sql';
@@ -15,7 +14,8 @@ if (!server) {
   );
   process.exit(1);
 }
-ensureBuilt();
+await ensureBuilt();
+const { default: pg } = await import('pg');
 
 const name = `tidemark_schema_${process.pid}`;
 const url = new URL(server);

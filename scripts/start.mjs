@@ -2,6 +2,6 @@ import { ensureBuilt } from './prepare.mjs';
 
 // The server resolves .env and DATA_DIR against the directory where it was started, not against its own.
 const directory = process.cwd();
-ensureBuilt();
+await ensureBuilt();
 process.chdir(directory);
 await import('../dist/src/main.js');

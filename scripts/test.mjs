@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { ensureBuilt } from './prepare.mjs';
 
-ensureBuilt();
+await ensureBuilt({ forDevelopers: true });
 const { status } = spawnSync(
   process.execPath,
   [

@@ -2,7 +2,7 @@
 import { ensureBuilt } from './prepare.mjs';
 
 const [name] = process.argv.splice(2, 1);
-ensureBuilt();
+await ensureBuilt({ forDevelopers: true });
 const { register } = await import('tsx/esm/api');
 register();
 await import(`../tools/${name}/main.ts`);

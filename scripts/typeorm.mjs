@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { ensureBuilt } from './prepare.mjs';
 
-ensureBuilt();
+await ensureBuilt();
 if (existsSync('.env')) process.loadEnvFile('.env');
 const [command, ...options] = process.argv.slice(2);
 const { status } = spawnSync(
