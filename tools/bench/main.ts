@@ -7,7 +7,8 @@ import { PostgresServer } from '../postgres.js';
 import { measureGrowth, growthTable } from './growth.js';
 import { initialSyncTable, measureInitialSync } from './initial-sync.js';
 import { measureResources, resourcesTable } from './resources.js';
-import { attacksTable, measureAttacks } from './under-attack.js';
+import { SCENARIO_NAMES } from './scenarios.js';
+import { attacksNamed, attacksTable, measureAttacks } from './under-attack.js';
 import { measureThroughput, prepareScenarios, throughputTable } from './throughput.js';
 
 const REPORTS = resolve(import.meta.dirname, '../../reports');
@@ -50,9 +51,20 @@ function readOptions() {
   const parts = values.only.split(',');
   const unknown = parts.find((part) => !PARTS.includes(part));
   if (unknown !== undefined) throw new Error(`unknown part "${unknown}"`);
+  const { scenarios } = values;
+  const { names, embeddedNames } = attacksNamed(scenarios);
+  const found = [
+    ...(parts.includes('throughput') ? SCENARIO_NAMES.filter((name) => name.includes(scenarios)) : []),
+    ...(parts.includes('attacks') ? [...names, ...embeddedNames] : []),
+  ];
+  if (scenarios !== '' && found.length === 0)
+    throw new Error(
+      `no scenario of ${values.only} has "${scenarios}" in its name; those of throughput are: ` +
+        SCENARIO_NAMES.join('; '),
+    );
   return {
     parts,
-    scenarios: values.scenarios,
+    scenarios,
     pairs: integer(values.pairs),
     seconds: integer(values.seconds),
     connections: integer(values.connections),

@@ -166,3 +166,7 @@ export function scenariosOf(
     },
   ];
 }
+
+const EXAMPLE: Developer = { userId: 1, developerId: '', clock: new Date(), key: '' };
+
+export const SCENARIO_NAMES = scenariosOf([EXAMPLE], [EXAMPLE], 1).map(({ name }) => name);

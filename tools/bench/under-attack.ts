@@ -38,6 +38,22 @@ export interface AttackResult {
 
 export type AttackReport = Record<string, AttackResult>;
 
+const EMBEDDED = 'embedded: ';
+
+/** The attacks whose name contains the text, on PostgreSQL and on the embedded database. */
+export function attacksNamed(text: string): { names: string[]; embeddedNames: string[] } {
+  const all = Object.keys(attacksOf({ port: 0, keys: [], bigKeys: [], webhookPath: '', authorization: '' }));
+  return {
+    names: all.filter((name) => name.includes(text)),
+    // By default only all of them together: what differs is the memory of the database.
+    embeddedNames: all.filter(
+      (name) =>
+        `${EMBEDDED}${name}`.includes(text) &&
+        (text.startsWith('embedded') || name.startsWith('all of them')),
+    ),
+  };
+}
+
 /**
  * Another developer's requests, one after the other, and the readiness probe, alone and under each attack. Each
  * attack has a server process of its own.
@@ -60,21 +76,16 @@ export async function measureAttacks(
     const target = await prepare(server, client, (sink.address() as AddressInfo).port);
     const victim = await createKey(server, 'victim');
     const { id } = await call(server, 'POST', RECORDS, victim, recordOf('victim', { n: 1 }));
-    for (const name of Object.keys(attacksOf({ ...target, port: 0 })).filter((name) =>
-      name.includes(pattern),
-    )) {
+    const { names, embeddedNames } = attacksNamed(pattern);
+    for (const name of names) {
       await server.stop('SIGKILL');
       server = await ServerProcess.start({ ...env, LOG_LEVEL: 'error' });
       report[name] = await withLock(LOCKED.test(name) ? postgres.url : undefined, () =>
         attack(server, name, { ...target, port: server.port }, { key: victim, id }, seconds),
       );
     }
-    for (const name of Object.keys(attacksOf({ ...target, port: 0 }))) {
-      const embedded = `embedded: ${name}`;
-      // By default only all of them together: what differs is the memory of the database.
-      if (embedded.includes(pattern) && (pattern.startsWith('embedded') || name.startsWith('all of them')))
-        report[embedded] = await attackEmbedded(sink.address() as AddressInfo, name, seconds);
-    }
+    for (const name of embeddedNames)
+      report[`${EMBEDDED}${name}`] = await attackEmbedded(sink.address() as AddressInfo, name, seconds);
   } finally {
     await server.stop('SIGKILL');
     sink.closeAllConnections();
