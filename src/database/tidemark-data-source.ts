@@ -135,9 +135,32 @@ export class TidemarkDataSource extends DataSource {
     return (this.driver as PostgresDriver & { master: Pool }).master;
   }
 
-  /** Runs pending migrations. */
+  /**
+   * Runs pending migrations.
+   *
+   * @throws Error if a newer program has migrated the database: this one would write by rules that no longer hold
+   */
   async migrate(): Promise<void> {
-    await this.withStartupLock(() => this.runMigrations({ transaction: 'each' }));
+    await this.withStartupLock(async () => {
+      await this.refuseNewerSchema();
+      await this.runMigrations({ transaction: 'each' });
+    });
+  }
+
+  private async refuseNewerSchema(): Promise<void> {
+    const [{ exists }] = await this.execute<{ exists: boolean }>(
+      `SELECT to_regclass('migrations') IS NOT NULL AS exists`,
+      [],
+    );
+    if (!exists) return;
+    const applied = await this.execute<{ name: string }>('SELECT name FROM migrations ORDER BY id', []);
+    const known = this.migrations.map(({ name, constructor }) => name ?? constructor.name);
+    const newer = applied.filter(({ name }) => !known.includes(name)).at(-1);
+    if (newer)
+      throw new Error(
+        `the database has schema ${newer.name}, of a newer version of Tidemark; this version knows schemas up to ` +
+          `${known.at(-1)}. Start the newer version, or restore a backup from before it`,
+      );
   }
 
   /**
