@@ -19,17 +19,19 @@ function serializeError(error: unknown): unknown {
   };
 }
 
+/** Lines for people on a terminal; the package for them is loaded only there. */
+const output = process.stdout.isTTY
+  ? (await import('./terminal-log.js')).terminalLog
+  : destination({ sync: false, minLength: 4_096, periodicFlush: 100 });
+
 /**
- * Structured logs on stdout, one JSON object a line. Headers, bodies and query parameters are never given to
- * it.
+ * Structured logs on stdout, one JSON object a line; short lines for people if it is a terminal. Headers, bodies
+ * and query parameters are never given to it.
  *
- * Buffered: lines are written some 30 at once (4 KiB) or after 100 ms, so that no request waits for the
+ * Buffered, except on a terminal: lines are written some 30 at once (4 KiB) or after 100 ms, so that no request waits for the
  * reader of the log. The rest is written at the end of the process, SIGKILL aside.
  */
-export const logger = pino(
-  { level: config.LOG_LEVEL, serializers: { err: serializeError } },
-  destination({ sync: false, minLength: 4_096, periodicFlush: 100 }),
-);
+export const logger = pino({ level: config.LOG_LEVEL, serializers: { err: serializeError } }, output);
 
 const FRAMEWORK = new Set([
   'NestFactory',
