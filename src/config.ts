@@ -12,9 +12,11 @@ import {
   Min,
   validateSync,
 } from 'class-validator';
-import { once } from 'node:events';
-import { type AddressInfo, createServer, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import { parseSecretsKey } from './database/secret-box.js';
+import { envFileNames } from './env-file.js';
+import { tryPort } from './http/try-port.js';
+import { nameProblems } from './setting-names.js';
 
 /** A setting that stops the start. Its message is one line that names the variable. */
 export class ConfigError extends Error {}
@@ -203,17 +205,22 @@ function isNetwork(network: string): boolean {
 
 /**
  * @param env variables; an empty one counts as unset
+ * @param fileNames those of them that `.env` sets
  * @throws ConfigError with one line that names each bad variable
  */
-export function loadConfig(env: Record<string, string | undefined>): Config {
+export function loadConfig(
+  env: Record<string, string | undefined>,
+  fileNames: readonly string[] = [],
+): Config {
   const known = CONFIG_NAMES.filter((name) => env[name] !== undefined && env[name] !== '');
   const config = plainToInstance(Config, Object.fromEntries(known.map((name) => [name, env[name]])), {
     exposeDefaultValues: true,
   });
-  // One message a variable; "must be an integer" comes before "must not be greater than".
-  const problems = validateSync(config).map(
-    ({ constraints = {} }) => constraints.isInt ?? Object.values(constraints)[0],
-  );
+  const problems = [
+    ...nameProblems(env, fileNames, CONFIG_NAMES),
+    // One message a variable; "must be an integer" comes before "must not be greater than".
+    ...validateSync(config).map(({ constraints = {} }) => constraints.isInt ?? Object.values(constraints)[0]),
+  ];
   if (problems.length === 0) {
     config.PUBLIC_URL = config.PUBLIC_URL?.replace(/\/+$/, '');
     problems.push(...RULES.filter(([, isThere]) => isThere(config)).map(([problem]) => problem));
@@ -225,20 +232,11 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
 /** Settings with what is left to the process: a port for PORT=0, and PUBLIC_URL where it is unset. */
 async function complete(config: Config): Promise<Readonly<Config & { PUBLIC_URL: string }>> {
   const { HOST } = config;
-  const PORT = config.PORT === 0 ? await freePort(HOST) : config.PORT;
+  const PORT = config.PORT === 0 ? await tryPort(0, HOST) : config.PORT;
   const isAnyAddress = ['0.0.0.0', '::', ''].includes(HOST);
   const host = isAnyAddress ? 'localhost' : HOST.includes(':') ? `[${HOST}]` : HOST;
   return Object.freeze({ ...config, PORT, PUBLIC_URL: config.PUBLIC_URL ?? `http://${host}:${PORT}` });
 }
 
-async function freePort(host: string): Promise<number> {
-  const server = createServer().listen(0, host);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** The settings of this process. Immutable. */
-export const config = await complete(loadConfig(process.env));
+export const config = await complete(loadConfig(process.env, envFileNames));

@@ -1,10 +1,10 @@
 import 'reflect-metadata';
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { AdminKey } from './clients/admin-key.js';
+import { loadEnvFile } from './env-file.js';
 import type { Shutdown } from './shutdown.js';
 
-if (existsSync('.env')) process.loadEnvFile('.env');
+loadEnvFile();
 
 let shutdown: Shutdown | undefined;
 // While the server starts, there is nothing to drain.
@@ -14,6 +14,9 @@ for (const signal of ['SIGTERM', 'SIGINT'])
 try {
   // Imported only now: settings are read from the environment when their module is loaded.
   const { config } = await import('./config.js');
+  const { tryPort } = await import('./http/try-port.js');
+  // Before a database is made, or migrated, for a server that could not serve.
+  await tryPort(config.PORT, config.HOST);
   const { logger } = await import('./http/logger.js');
   const { AdminKey } = await import('./clients/admin-key.js');
   const { createApp } = await import('./create-app.js');

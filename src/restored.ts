@@ -1,12 +1,12 @@
 import 'reflect-metadata';
-import { existsSync } from 'node:fs';
+import { loadEnvFile } from './env-file.js';
 
 /*
  * `npm run restored`: declares that the database is a restored snapshot of a volume, or a new one in place of
  * one that was lost. Neither can be seen from inside (docs/operations.md).
  */
 
-if (existsSync('.env')) process.loadEnvFile('.env');
+loadEnvFile();
 
 try {
   // Imported only now: settings are read from the environment when their module is loaded.

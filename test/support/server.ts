@@ -69,7 +69,7 @@ export class ServerProcess {
   /** Starts a process without waiting until it is ready. */
   static async spawn(
     env: Record<string, string>,
-    [command, ...args] = [process.execPath, 'dist/src/main.js'],
+    [command, ...args]: [string, ...string[]] = [process.execPath, 'dist/src/main.js'],
   ): Promise<ServerProcess> {
     const port = await freePort();
     const child = spawn(command, args, {

@@ -1,5 +1,12 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+
+/** Not `recursive: true`: where the system denies that a parent exists, as in /proc, Node.js tries for ever. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
+}
 
 /**
  * The directory of an embedded server, created if missing.
@@ -10,7 +17,7 @@ import { resolve } from 'node:path';
 export function openDataDir(dataDir: string): string {
   const path = resolve(dataDir);
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirectory(path);
     accessSync(path, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new Error(`DATA_DIR ${path} cannot be used: ${(error as Error).message}`, { cause: error });

@@ -45,9 +45,8 @@ export class EmbeddedPostgres {
    */
   static async start(dataDir: string): Promise<EmbeddedPostgres> {
     const path = openDataDir(dataDir);
-    const directory = join(path, 'postgres');
+    const directory = openDataDir(join(path, 'postgres'));
     const isNew = !existsSync(join(directory, 'PG_VERSION'));
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
     // The kernel drops this lock with the process, however it ends: a stale lock cannot exist.
     const lockFile = openSync(join(path, 'lock'), 'a+');
     if (!tryLock(lockFile)) {
