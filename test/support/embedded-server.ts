@@ -27,7 +27,10 @@ export async function start(DATA_DIR: string, env: Record<string, string> = {}):
 }
 
 /** A process that need not come to serve. */
-export async function spawn(env: Record<string, string>, command?: [string, ...string[]]): Promise<ServerProcess> {
+export async function spawn(
+  env: Record<string, string>,
+  command?: [string, ...string[]],
+): Promise<ServerProcess> {
   const server = await ServerProcess.spawn(env, command);
   processes.push(server);
   return server;
