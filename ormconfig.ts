@@ -1,10 +1,10 @@
-import type { Client } from 'pg';
+import type { ClientBase } from 'pg';
 import { AuditLine } from './src/audit/audit-line.entity.js';
 import { ApiClient } from './src/clients/api-client.entity.js';
 import { ApiKey } from './src/clients/api-key.entity.js';
 import { Pin } from './src/collections/pin.entity.js';
 import { config } from './src/config.js';
-import { PreparingClient, SESSION } from './src/database/preparing-client.js';
+import { PostgresClient } from './src/database/postgres-client.js';
 import { Replicas } from './src/database/replicas.js';
 import { TidemarkDataSource } from './src/database/tidemark-data-source.js';
 import { Developer } from './src/developers/developer.entity.js';
@@ -54,26 +54,17 @@ const dataSource = new TidemarkDataSource(
     installExtensions: false,
     applicationName: 'tidemark',
     // ms that a request waits for a free connection before the answer 503.
-    connectTimeoutMS: 10_000,
+    connectTimeoutMS: 8_000,
     // A lost idle connection is replaced by the pool; without a handler it would end the process.
     poolErrorHandler: () => {},
     extra: {
       // The embedded database has no statistics: planned without values, a chunk of a long feed would read
       // all of it.
-      ...(isEmbedded ? {} : { Client: PreparingClient, options: SESSION }),
+      ...(isEmbedded ? {} : { Client: PostgresClient }),
       // The embedded database is one session: a second connection would share its transactions.
       max: isEmbedded ? 1 : config.DATABASE_POOL_SIZE,
-      // ms. An abandoned transaction must not hold the lock of a feed for ever.
-      idle_in_transaction_session_timeout: 30_000,
-      // ms. A write that waits longer for its feed gets 503, instead of piling up.
-      lock_timeout: 15_000,
-      // ms. No statement of a request takes a second, but a digest of a library of millions, or a page far into
-      // it, may. A statement that hangs would hold its connection for ever.
-      // A migration that needs longer sets it for its own transaction (SET LOCAL).
-      statement_timeout: 30_000,
-      // The pool handles errors of idle connections only, and TypeORM's handler is added later: between the
-      // two, a connection that PostgreSQL ends would end the process. The next statement fails anyway.
-      onConnect: (client: Client) => {
+      onConnect: (client: ClientBase) => {
+        // As in PostgresClient, for the plain client of the embedded database.
         client.on('error', () => {});
         return dataSource.checkConnection(client);
       },

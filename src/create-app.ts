@@ -50,5 +50,6 @@ export async function createApp(): Promise<NestFastifyApplication> {
   });
   mountOAuth(app);
   await app.init();
+  dataSource.watch();
   return app;
 }

@@ -183,6 +183,19 @@ export class PostgresServer {
     for (const lock of locks) rmSync(lock, { force: true });
   }
 
+  /** Hangs: no process of it runs any more, and all connections stay open. `resume` lets them go on. */
+  suspend(): void {
+    process.kill(this.pid!, 'SIGSTOP');
+    for (const pid of childrenOf(this.pid!)) process.kill(pid, 'SIGSTOP');
+  }
+
+  resume(): void {
+    const postmaster = this.pid!;
+    // Running children may end at any time.
+    if (statOf(postmaster)?.[0] !== 'T') return;
+    for (const pid of [...childrenOf(postmaster), postmaster]) process.kill(pid, 'SIGCONT');
+  }
+
   async destroy(): Promise<void> {
     if (this.pid !== undefined) await this.stop('immediate').catch(() => {});
     rmSync(this.directory, { recursive: true, force: true });

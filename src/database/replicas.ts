@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { Pool } from 'pg';
-import { PreparingClient, SESSION } from './preparing-client.js';
+import { PostgresClient } from './postgres-client.js';
 
 /** Circuit breaker: ms that a replica is left out after a failure, so that not every request waits for it. */
 const PAUSE = 5_000;
@@ -32,8 +32,7 @@ export class Replicas {
   constructor(urls: readonly string[], poolSize: number) {
     this.replicas = urls.map((connectionString) => {
       const pool = new Pool({
-        Client: PreparingClient,
-        options: SESSION,
+        Client: PostgresClient,
         connectionString,
         max: poolSize,
         application_name: 'tidemark',
@@ -42,8 +41,6 @@ export class Replicas {
       });
       // A lost idle connection is replaced by the pool; without a handler it would end the process.
       pool.on('error', () => {});
-      // The same for a connection that is lost between two queries of its user.
-      pool.on('connect', (client) => void client.on('error', () => {}));
       return { pool, pausedUntil: 0 };
     });
   }

@@ -1,11 +1,20 @@
-import { Client, type ClientBase, Pool, type PoolClient, type QueryResult } from 'pg';
+import { type ClientBase, Pool, type PoolClient, type PoolOptions, type QueryResult } from 'pg';
 import { DataSource, type DataSourceOptions, type EntityManager } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
+import { checkSessions } from './check-sessions.js';
 import { EmbeddedPostgres } from './embedded/embedded-postgres.js';
+import { PostgresClient } from './postgres-client.js';
 import type { Replicas } from './replicas.js';
+import { hangs, type Question, Watchdog } from './watchdog.js';
 
 /** Key of the advisory lock of `withStartupLock`: any constant that is ours. */
 const STARTUP_LOCK = 7_432_633_765;
+
+/** ms that the answer to a readiness probe may take. */
+const PING_TIMEOUT = 5_000;
+
+/** $1 process ids. Without `track_activities` all sessions count. */
+const WORKING = `SELECT pid FROM pg_stat_activity WHERE pid = ANY ($1) AND state IN ('active', 'disabled')`;
 
 /**
  * A DataSource that starts the embedded database before it connects, if there is one; closing it closes both.
@@ -14,6 +23,8 @@ const STARTUP_LOCK = 7_432_633_765;
 export class TidemarkDataSource extends DataSource {
   private embedded?: EmbeddedPostgres;
   private probe?: Pool;
+  /** Of the server of DATABASE_URL. Not of the embedded database, which is a part of this process. */
+  private readonly watchdog = new Watchdog((pids) => this.ask(pids));
 
   /** Runs on each new connection of the pool before its first use. If it fails, so does the connection. */
   checkConnection: (client: ClientBase) => Promise<void> = () => Promise.resolve();
@@ -31,10 +42,13 @@ export class TidemarkDataSource extends DataSource {
     if (this.embeddedIn !== undefined) {
       this.embedded = await EmbeddedPostgres.start(this.embeddedIn);
       this.setOptions({ host: this.embedded.host });
-    }
+    } else this.setOptions({ extra: { ...this.options.extra, watchdog: this.watchdog } });
     try {
-      return await super.initialize();
+      await super.initialize();
+      if (!this.embedded) await checkSessions(this.unwatched);
+      return this;
     } catch (error) {
+      if (this.isInitialized) await super.destroy();
       await this.embedded?.stop();
       if (this.embedded) throw error;
       throw new Error(`The database of DATABASE_URL cannot be used: ${(error as Error).message}`, {
@@ -45,9 +59,15 @@ export class TidemarkDataSource extends DataSource {
 
   override async destroy(): Promise<void> {
     await super.destroy();
+    this.watchdog.stop();
     await this.probe?.end();
     await this.replicas.end();
     await this.embedded?.stop();
+  }
+
+  /** From now on, a database that hangs is noticed. Not for migrations, which may be silent for long. */
+  watch(): void {
+    if (!this.embedded) this.watchdog.start();
   }
 
   /**
@@ -113,21 +133,43 @@ export class TidemarkDataSource extends DataSource {
    * Readiness: whether a statement gets through, on a connection of its own. The pool may be busy: then requests
    * are slow, but this server is not to be taken out of service for it.
    *
-   * @throws Error after 5 s
+   * @throws Error after 5 s, or at once while the database hangs
    */
   async ping(): Promise<void> {
     // The embedded database is one session.
     if (this.embedded) await this.execute('SELECT 1', []);
-    else await (this.probe ??= this.createProbe()).query('SELECT 1');
+    else if (this.watchdog.isHanging) throw hangs();
+    else {
+      const probe = (this.probe ??= this.createProbe());
+      let timer: NodeJS.Timeout;
+      const deadline = new Promise((_, reject) => {
+        timer = setTimeout(() => reject(hangs()), PING_TIMEOUT);
+      });
+      await Promise.race([probe.query('SELECT 1'), deadline]).finally(() => clearTimeout(timer));
+    }
   }
 
   private createProbe(): Pool {
-    const timeout = 5_000;
-    const options = { max: 1, connectionTimeoutMillis: timeout, query_timeout: timeout };
-    const probe = new Pool({ ...this.pool.options, ...options });
+    const limits = { max: 1, connectionTimeoutMillis: PING_TIMEOUT, query_timeout: PING_TIMEOUT };
+    const probe = new Pool({ ...this.unwatched, ...limits });
     // A lost idle connection is replaced by the pool.
     probe.on('error', () => {});
     return probe;
+  }
+
+  /** Asks the server, on a new connection, which of these sessions work. */
+  private ask(pids: number[]): Question {
+    const client = new PostgresClient(this.unwatched);
+    const answer = client.connect().then(() => client.query(WORKING, [pids]));
+    return {
+      answer: answer.then(({ rows }) => rows.map(({ pid }) => pid as number)),
+      end: () => client.cut(hangs()),
+    };
+  }
+
+  /** Options of a connection that is made also while the database hangs. */
+  private get unwatched(): PoolOptions {
+    return { ...this.pool.options, watchdog: undefined } as PoolOptions;
   }
 
   /** The pool of the driver. */
@@ -174,9 +216,7 @@ export class TidemarkDataSource extends DataSource {
       await work();
       return;
     }
-    const client = new Client(this.pool.options);
-    // If the connection fails, the query below fails, too.
-    client.on('error', () => {});
+    const client = new PostgresClient(this.unwatched);
     await client.connect();
     try {
       // The first process may need longer than our lock_timeout allows a request.

@@ -68,7 +68,7 @@ export class StateAdapter extends BaseAdapter {
             grant: grantId !== undefined && !WITHOUT_GRANT.includes(this.model) ? { id: grantId } : null,
             uid: uid ?? null,
             accountId,
-            // A parameter, not a part of the text: each text is prepared once and kept (preparing-client.ts).
+            // A parameter, not a part of the text: each text is prepared once and kept (postgres-client.ts).
             expiresAt: () => 'clock_timestamp() + make_interval(secs => :expiresIn)',
           })
           .setParameter('expiresIn', expiresIn)
