@@ -146,6 +146,11 @@ export class Config {
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
   LOG_LEVEL: string = 'info';
 
+  /** Seconds; unset: 0 on a terminal, else 5. */
+  @IsOptional()
+  @Integer(0, 3_600)
+  SHUTDOWN_DELAY?: number = undefined;
+
   /** Seconds. */
   @Integer(0, 3_600)
   SHUTDOWN_TIMEOUT: number = 30;

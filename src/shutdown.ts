@@ -1,7 +1,8 @@
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { config } from './config.js';
+import { HealthController } from './health/health.controller.js';
 import { logger } from './http/logger.js';
 
 /**
@@ -10,10 +11,19 @@ import { logger } from './http/logger.js';
  */
 const LAST_RESORT = 20_000;
 
+/** Seconds until a load balancer has noticed that this server is not ready. A person does not wait for one. */
+const DELAY = process.stdin.isTTY || process.stdout.isTTY ? 0 : 5;
+
+/** ms in which a second signal is the first one again: a terminal sends it to npm and to us, and npm passes it on. */
+const ECHO = 1_000;
+
 /** ms between two looks for connections that have become idle. */
 const POLLING = 100;
 
 /**
+ * Leaves: /health/ready answers 503, and requests are served for SHUTDOWN_DELAY seconds more, so that a load balancer
+ * has time to send them elsewhere.
+ *
  * Drain: stops to listen, answers the requests that run, finishes deliveries and jobs, and closes the
  * database.
  *
@@ -24,7 +34,9 @@ const POLLING = 100;
 export class Shutdown {
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
-  private isStopping = false;
+  /** Of `performance.now()`: when the first signal came. */
+  private leftAt?: number;
+  private endDelay?: () => void;
 
   constructor(private readonly app: NestFastifyApplication) {
     this.server = app.getHttpServer();
@@ -34,19 +46,34 @@ export class Shutdown {
     });
   }
 
-  /**
-   * Ends the process. A second call does nothing: a terminal sends a signal to npm and to us, and npm passes
-   * it on.
-   */
+  /** Ends the process. A second signal ends the delay. */
   async stop(): Promise<void> {
-    if (this.isStopping) return;
-    this.isStopping = true;
+    if (this.leftAt !== undefined) {
+      if (performance.now() - this.leftAt > ECHO) this.endDelay?.();
+      return;
+    }
+    this.leftAt = performance.now();
+    await this.leave(config.SHUTDOWN_DELAY ?? DELAY);
     logger.info('stopping: draining requests, deliveries and jobs');
     this.setDeadlines();
     this.closeIdleConnections();
     await this.app.close();
     logger.info('stopped');
     logger.flush(() => process.exit(0));
+  }
+
+  private async leave(seconds: number): Promise<void> {
+    this.app.get(HealthController).leave();
+    if (seconds === 0) return;
+    logger.info({ seconds }, 'leaving: not ready any more, still serving');
+    // A client with an open connection makes its next one where the balancer leads it.
+    this.server.prependListener('request', (_request, response: ServerResponse) => {
+      response.setHeader('Connection', 'close');
+    });
+    await new Promise<void>((resolve) => {
+      this.endDelay = resolve;
+      setTimeout(resolve, seconds * 1_000);
+    });
   }
 
   private setDeadlines(): void {

@@ -8,6 +8,7 @@ import {
   spawn,
   start,
 } from './support/embedded-server.js';
+import { expectError } from './support/errors.js';
 import { createDeveloper } from './support/server.js';
 import { until } from './support/until.js';
 
@@ -66,5 +67,25 @@ describe('a start that cannot work', () => {
     });
     expect((await server.exited).code).toBe(1);
     expect(server.output).toMatch(line);
+  });
+});
+
+describe('SHUTDOWN_DELAY', () => {
+  it('serves on after SIGTERM, but is not ready; a second signal ends the delay', async () => {
+    const server = await start(await databaseDirectory(), { SHUTDOWN_DELAY: '3600' });
+    server.child.kill('SIGTERM');
+    await until(async () => (await server.admin.get('/health/ready')).status !== 200);
+    const probe = await server.admin.get('/health/ready');
+    expectError(probe, 503, 'service_unavailable');
+    expect(probe.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect((await server.admin.get('/health/live')).status).toBe(200);
+    const { status, headers } = await server.admin.get('/api/v1/api-keys');
+    expect({ status, connection: headers.get('connection') }).toEqual({ status: 200, connection: 'close' });
+    await until(() => {
+      // Within a second of the first one, it is taken for an echo of npm.
+      server.child.kill('SIGTERM');
+      return server.child.exitCode !== null;
+    });
+    expect(await server.exited).toEqual({ code: 0, signal: null });
   });
 });

@@ -48,6 +48,7 @@ export class ServerProcess {
         PATH: process.env.PATH,
         HOST: '127.0.0.1',
         NODE_ENV: 'production',
+        SHUTDOWN_DELAY: '0',
         ...this.env,
         PORT: String(this.port),
       },

@@ -7,7 +7,7 @@ import { createDatabase, type TestDatabase } from './database.js';
 
 export const ADMIN_KEY = 'admin-key-of-the-tests-0123456789abcdef';
 
-const SETTINGS = { HOST: '127.0.0.1', ADMIN_API_KEY: ADMIN_KEY, LOG_LEVEL: 'silent' };
+const SETTINGS = { HOST: '127.0.0.1', ADMIN_API_KEY: ADMIN_KEY, LOG_LEVEL: 'silent', SHUTDOWN_DELAY: '0' };
 
 /** A server in the test process, on a new database. One per test file: the settings are read only once. */
 export interface TestApp {
