@@ -78,4 +78,20 @@ describe('a pooler that shares sessions between clients', () => {
       await bouncer.stop();
     }
   });
+
+  it('in front of a replica, leaves the replica out: the primary serves', async () => {
+    const bouncer = await PgBouncer.start(database.env.DATABASE_URL, { pool_mode: 'transaction' });
+    const env = { ...database.env, DATABASE_REPLICA_URL: bouncer.url, LOG_LEVEL: 'warn' };
+    const server = await ServerProcess.start(env);
+    try {
+      const owner = await createDeveloper(server.url, 'dev-4');
+      await owner.create({ developerId: 'dev-4', resourceType: 'ROUTE', resourceKey: 'a', data: {} });
+      await expectExactCopy(await new SyncClient(owner).catchUp(), owner, 'dev-4');
+      await until(() => /a replica has failed/.test(server.output));
+      expect(server.output).toContain('use session pooling');
+    } finally {
+      await server.stop();
+      await bouncer.stop();
+    }
+  });
 });

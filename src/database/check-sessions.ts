@@ -4,7 +4,7 @@ import { PostgresClient, SETTINGS } from './postgres-client.js';
 /** A pooler that shares sessions is noticed in the first round, unless other clients take part. */
 const ROUNDS = 3;
 
-/** ms */
+/** ms for each answer, if the options set no limit. */
 const TIMEOUT = 10_000;
 
 const SHARED =
@@ -18,7 +18,7 @@ const SHARED =
  * @throws Error with one line
  */
 export async function checkSessions(options: ClientConfig): Promise<void> {
-  const [one, two] = [1, 2].map(() => new PostgresClient({ ...options, query_timeout: TIMEOUT }));
+  const [one, two] = [1, 2].map(() => new PostgresClient({ query_timeout: TIMEOUT, ...options }));
   try {
     await one.connect();
     await two.connect();

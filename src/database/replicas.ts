@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { Pool } from 'pg';
+import { checkSessions } from './check-sessions.js';
 import { PostgresClient } from './postgres-client.js';
 
 /** Circuit breaker: ms that a replica is left out after a failure, so that not every request waits for it. */
@@ -19,6 +20,8 @@ export class Replicas {
   private readonly logger = new Logger(Replicas.name);
   private readonly replicas: {
     pool: Pool;
+    /** Behind a pooler that shares sessions, a prepared statement could be that of another client. */
+    checked?: Promise<void>;
     /** Of `performance.now()`: the wall clock may step. */
     pausedUntil: number;
   }[];
@@ -51,8 +54,10 @@ export class Replicas {
     if (usable.length === 0) return undefined;
     const replica = usable[this.turn++ % usable.length];
     try {
+      await (replica.checked ??= checkSessions(replica.pool.options));
       return (await replica.pool.query(sql, parameters)).rows as Row[];
     } catch (error) {
+      replica.checked = undefined;
       replica.pausedUntil = performance.now() + PAUSE;
       this.logger.warn({ err: error }, 'a replica has failed');
       return undefined;
