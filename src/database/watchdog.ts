@@ -23,7 +23,7 @@ const INTERVAL = 500;
 /** Looks without a byte after which the database is asked: 2 s. */
 const SUSPICIOUS = 4;
 
-/** Looks that its answer may take: 5 s. A request that begins just before the database hangs so gets 503 in 8 s. */
+/** Looks that its answer may take: 5 s. So a request waits for 503 at most 8 s. */
 const PATIENCE = 10;
 
 /** Looks without a byte after which a connection is cut anyway: 35 s, more than `statement_timeout`. */
