@@ -9,6 +9,7 @@ describe('loadConfig', () => {
     expect(loadConfig({})).toEqual({
       PORT: 3000,
       HOST: '127.0.0.1',
+      SERVICE_NAME: 'Tidemark',
       DATABASE_POOL_SIZE: 10,
       DATA_DIR: './.data',
       BODY_LIMIT: 1_048_576,
@@ -39,6 +40,8 @@ describe('loadConfig', () => {
     ['PUBLIC_URL', 'sync.example.com'],
     ['PUBLIC_URL', 'https://a.example/?x=1'],
     ['PUBLIC_URL', 'javascript:alert(1)'],
+    ['SERVICE_NAME', 'x'.repeat(65)],
+    ['SERVICE_NAME', 'two\nlines'],
     ['DATABASE_URL', 'mysql://localhost/x'],
     ['DATABASE_URL', 'postgres://localhost:99999/x'],
     ['DATABASE_REPLICA_URL', 'postgres://a.example/x,b.example'],

@@ -79,6 +79,10 @@ export class Config {
   @Text(/^https?:\/\/[^\s/?#]+(\/[^\s?#]*)?$/, 'an http or https URL without query')
   PUBLIC_URL?: string = undefined;
 
+  /** The operator's name, on every page. */
+  @Text(/^[^\p{Cc}]{1,64}$/u, '1 to 64 characters')
+  SERVICE_NAME: string = 'Tidemark';
+
   @Text(POSTGRES_URL, 'a URL that starts with postgres:// or postgresql://')
   DATABASE_URL?: string = undefined;
 

@@ -1,5 +1,6 @@
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { VERSION } from './version.js';
 
 const DESCRIPTION = `
 Tidemark stores JSON records for a developer and lets any client keep an **exact** copy of them by polling one URL
@@ -21,7 +22,7 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
     .setOpenAPIVersion('3.1.0')
     .setTitle('Tidemark')
     .setDescription(DESCRIPTION.trim())
-    .setVersion('1')
+    .setVersion(VERSION)
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     // Relative: "Try it out" calls the server that shows the page, whatever its address.
     .addServer('/')

@@ -2,21 +2,23 @@ import helmet, { type HelmetOptions } from 'helmet';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { config } from '../config.js';
+import { VERSION } from '../version.js';
 
 /** Paths of HTML pages: Swagger UI, and the pages of the authorization server. All others answer data. */
 const PAGES = /^\/(docs|oauth)\b/;
 
 const strictTransportSecurity = config.PUBLIC_URL.startsWith('https:');
 
-/** helmet's headers never change, so they are computed once. */
+/** helmet's headers and the server's version never change, so they are computed once. */
 function headersOf(options: HelmetOptions): Record<string, string> {
   const request = new IncomingMessage(new Socket());
   const response = new ServerResponse(request);
   helmet(options)(request, response, () => {});
-  return response.getHeaders() as Record<string, string>;
+  // Not `Server`: proxies such as nginx replace it.
+  return { ...response.getHeaders(), 'x-tidemark-version': VERSION } as Record<string, string>;
 }
 
-const FOR_PAGES = headersOf({
+export const PAGE_HEADERS = headersOf({
   contentSecurityPolicy: {
     directives: {
       // Swagger UI styles its elements inline. Everything else is helmet's default.
@@ -49,5 +51,5 @@ const FOR_DATA = headersOf({
   xXssProtection: false,
 });
 
-/** The security headers of an answer. @param url of the request */
-export const securityHeaders = (url: string) => (PAGES.test(url) ? FOR_PAGES : FOR_DATA);
+/** The security headers of an answer, and the version of the server. @param url of the request */
+export const securityHeaders = (url: string) => (PAGES.test(url) ? PAGE_HEADERS : FOR_DATA);

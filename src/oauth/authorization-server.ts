@@ -99,5 +99,5 @@ async function answerUnavailable(context: KoaContextWithOIDC, next: () => Promis
   const isPage = context.type === 'text/html';
   context.status = 503;
   context.set(answer.headers);
-  context.body = isPage ? errorPage(answer.details) : oauthErrorOf(answer);
+  context.body = isPage ? errorPage(answer.details, undefined, answer.code) : oauthErrorOf(answer);
 }

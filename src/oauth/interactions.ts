@@ -2,14 +2,14 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { InteractionResults } from 'oidc-provider';
 import { ApiClientsService } from '../clients/api-clients.service.js';
+import { sendPage } from '../http/page.js';
 import { audience } from '../tokens/audience.js';
 import { AuthorizationServer } from './authorization-server.js';
 import { LoginOrigins } from './login-origins.service.js';
-import { LoginThrottleService } from './login-throttle.service.js';
+import { Logins } from './logins.js';
 import { errors, type Provider, withForwardedHeaders } from './oidc-provider.js';
-import { assertSameOrigin, sendPage } from './page-reply.js';
+import { assertSameOrigin } from './page-reply.js';
 import { consentPage, errorPage, loginPage } from './pages.js';
-import { MAX_PASSWORD, PasswordsService } from './passwords.service.js';
 
 type InteractionRequest = FastifyRequest<{ Params: { uid: string }; Body?: URLSearchParams }>;
 
@@ -27,8 +27,7 @@ export class Interactions {
   constructor(
     private readonly server: AuthorizationServer,
     private readonly clients: ApiClientsService,
-    private readonly passwords: PasswordsService,
-    private readonly throttle: LoginThrottleService,
+    private readonly logins: Logins,
     private readonly origins: LoginOrigins,
   ) {}
 
@@ -67,17 +66,9 @@ export class Interactions {
     const { request, reply } = interaction;
     const account = request.body?.get('account') ?? '';
     const password = request.body?.get('password') ?? '';
-    const attempt = await this.throttle.begin(account, this.origins.of(request), reply.raw);
-    if (attempt.retryAfter > 0) {
-      void reply.header('retry-after', String(attempt.retryAfter));
-      const problem = `Too many attempts from your network. Try again in ${attempt.retryAfter} seconds.`;
-      return this.send(interaction, 429, problem, account);
-    }
-    const isShort = password.length <= 2 * MAX_PASSWORD;
-    const version = isShort ? await this.passwords.verify(account, password, attempt.isKnown) : undefined;
-    if (version === undefined)
-      return this.send(interaction, 401, 'The developer ID or the password is wrong.', account);
-    await this.throttle.succeed(attempt);
+    const result = await this.logins.verify(account, password, request, reply);
+    if ('problem' in result) return this.send(interaction, result.status, result.problem, account);
+    const { version } = result;
     await this.origins.remember(account, version, request, reply);
     await this.finish(interaction, { login: { accountId: account, amr: [version] } });
   }

@@ -1,22 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { config } from '../config.js';
+import { sendPage } from '../http/page.js';
 import { LoginOrigins } from './login-origins.service.js';
-import { assertSameOrigin, sendPage, sendTooMany } from './page-reply.js';
+import { assertSameOrigin, sendTooMany } from './page-reply.js';
 import { errorPage, invitedPage, invitePage } from './pages.js';
-import { PasswordsService, problemOf } from './passwords.service.js';
-import { TokenBuckets } from './token-buckets.js';
-
-/**
- * DoS: passwords that one developer may try, at once and a second. To find out whether one is weak blocks the
- * event loop for up to 25 ms.
- */
-const BURST = 20;
-const PER_SECOND = 0.1;
+import { newPasswordBuckets, PasswordsService, problemOf } from './passwords.service.js';
 
 /** The page of an invite link, on which a developer chooses a password. */
 @Injectable()
 export class InvitePages {
-  private readonly buckets = new TokenBuckets(BURST, PER_SECOND);
+  private readonly buckets = newPasswordBuckets();
 
   constructor(
     private readonly passwords: PasswordsService,
@@ -52,5 +46,8 @@ const sendInvalid = (reply: FastifyReply) =>
   sendPage(
     reply,
     404,
-    errorPage('This link is not valid.', 'It was used already, or it has expired: ask for a new one.'),
+    errorPage(
+      'This link is not valid.',
+      `It was used already, or it has expired. Ask the operator of ${config.SERVICE_NAME} for a new one.`,
+    ),
   );

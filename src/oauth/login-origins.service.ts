@@ -6,7 +6,7 @@ import { isText } from '../api/rules.js';
 import { hashSecret } from '../clients/secrets.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { networkOf } from '../http/network.js';
-import { cookieName, cookiePath, IS_SECURE } from './cookies.js';
+import { TokenCookie } from './cookies.js';
 
 /** Seconds since the last login: 90 days. */
 const LIFETIME = 90 * 86_400;
@@ -14,8 +14,7 @@ const LIFETIME = 90 * 86_400;
 /** Devices and networks of one developer; the latest ones count. */
 const PER_DEVELOPER = 100;
 
-const COOKIE = cookieName('tidemark_device');
-const COOKIE_VALUE = new RegExp(`(?:^|; *)${COOKIE}=([\\w-]{43})(?:;|$)`);
+const COOKIE = new TokenCookie('tidemark_device');
 
 /** $1 developerId, $2 hashes */
 const FIND = `
@@ -52,7 +51,7 @@ export class LoginOrigins {
   constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
 
   of(request: FastifyRequest): Origin {
-    const token = tokenOf(request);
+    const token = COOKIE.of(request);
     return { device: token === undefined ? undefined : hashSecret(token), network: networkOf(request.ip) };
   }
 
@@ -83,19 +82,13 @@ export class LoginOrigins {
   ): Promise<void> {
     const origin = this.of(request);
     const { isDevice } = await this.find(developerId, origin);
-    const token = isDevice ? tokenOf(request)! : randomBytes(32).toString('base64url');
+    const token = isDevice ? COOKIE.of(request)! : randomBytes(32).toString('base64url');
     const hashes = [hashSecret(token), networkHash(origin.network)];
     const values = [developerId, hashes, LIFETIME, Buffer.from(version, 'base64url')];
     await this.dataSource.execute(REMEMBER, values);
     await this.dataSource.execute(PRUNE, [developerId, PER_DEVELOPER]);
-    void reply.header(
-      'set-cookie',
-      `${COOKIE}=${token}; Path=${cookiePath}; Max-Age=${LIFETIME}; HttpOnly; SameSite=Lax` +
-        (IS_SECURE ? '; Secure' : ''),
-    );
+    COOKIE.set(reply, token, LIFETIME);
   }
 }
-
-const tokenOf = ({ headers }: FastifyRequest) => COOKIE_VALUE.exec(headers.cookie ?? '')?.[1];
 
 const networkHash = (network: string) => hashSecret(`network ${network}`);

@@ -12,6 +12,7 @@ import { Invite } from './invite.entity.js';
 import { InvitePages } from './invite-pages.js';
 import { LoginOrigins } from './login-origins.service.js';
 import { LoginThrottleService } from './login-throttle.service.js';
+import { Logins } from './logins.js';
 import { Password } from './password.entity.js';
 import { PasswordsController } from './passwords.controller.js';
 import { PasswordsService } from './passwords.service.js';
@@ -25,7 +26,7 @@ import { PasswordsService } from './passwords.service.js';
  *  4. GET /oauth/interaction/{uid}: the login page                interactions.ts, pages.ts
  *  5. POST of its form: same browser, same origin                 interactions.ts, page-reply.ts
  *  6.   counts the attempt, delays it under attack                login-throttle.service.ts
- *  7.   verifies the password, redirects to the library           passwords.service.ts, interactions.ts
+ *  7.   verifies the password, redirects to the library           logins.ts, passwords.service.ts
  *  8. GET /oauth/authorize/{uid}: starts the login session        adapters/state-adapter.ts
  *  9. GET /oauth/interaction/{uid}: the consent page              interactions.ts, pages.ts
  * 10. POST of its form: stores the grant, redirects again         interactions.ts, adapters/grant-adapter.ts
@@ -51,6 +52,7 @@ import { PasswordsService } from './passwords.service.js';
     InvitePages,
     LoginOrigins,
     LoginThrottleService,
+    Logins,
     PasswordsService,
   ],
 })

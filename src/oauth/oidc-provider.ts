@@ -4,6 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 import type { Configuration, Provider as LibraryProvider } from 'oidc-provider';
 import { config } from '../config.js';
 import { logger } from '../http/logger.js';
+import { publicPath } from '../http/public-path.js';
 
 /*
  * The edge of the library `oidc-provider`: its import, its patches, and the request headers that it trusts.
@@ -55,9 +56,6 @@ export function createProvider(
   };
   return provider;
 }
-
-/** A path as browsers request it: with the path of PUBLIC_URL, which a proxy may strip. */
-export const publicPath = (path: string) => new URL(config.PUBLIC_URL).pathname.replace(/\/$/, '') + path;
 
 /**
  * Host header injection: overwrites the headers and the URL from which the library derives its own address.

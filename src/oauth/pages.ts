@@ -1,67 +1,31 @@
-import { createHash } from 'node:crypto';
-import { Html, html } from './html.js';
+import { config } from '../config.js';
+import { Html, html } from '../http/html.js';
+import { page } from '../http/page.js';
+import { publicPath } from '../http/public-path.js';
 
-/** Works from a width of 320 px on, follows the system's dark mode, and keeps the browser's focus ring. */
-const STYLE = `
-:root{color-scheme:light dark}
-body{font:1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:26rem;padding:1.5rem 1rem;
-  overflow-wrap:anywhere}
-h1{font-size:1.5rem;line-height:1.25}
-label{display:block;font-weight:600;margin-top:1rem}
-input{box-sizing:border-box;font:inherit;padding:.5rem;width:100%}
-button{font:inherit;margin:1.25rem .75rem 0 0;min-height:2.75rem;padding:.5rem 1.25rem}
-[role=alert]{border-left:.25rem solid #c00;margin:1rem 0;padding:.25rem .75rem}
-`;
+/** Relative to the path of PUBLIC_URL. */
+const ACCOUNT = publicPath('/oauth/account');
 
-const STYLE_HASH = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;
-
-/**
- * Content-Security-Policy of a page: its style and its forms, nothing else. No frame may show it
- * (clickjacking).
- *
- * @param formAction origin or scheme to which a form may be redirected, besides this server
- */
-export const pagePolicy = (formAction = '') =>
-  `default-src 'none'; style-src ${STYLE_HASH}; form-action 'self'${formAction && ` ${formAction}`}; ` +
-  `frame-ancestors 'none'; base-uri 'none'`;
-
-/** The same of the library's own pages, without `form-action`: their forms may redirect to any client. */
-export const LIBRARY_POLICY =
-  `default-src 'none'; script-src 'none'; style-src ${STYLE_HASH}; ` +
-  `frame-ancestors 'none'; base-uri 'none'`;
-
-/** Not through `html`: the policy has the hash of exactly this text. */
-const STYLE_ELEMENT = new Html(`<style>${STYLE}</style>`);
-
-const page = (title: string, body: Html) =>
-  html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="robots" content="noindex" />
-        <title>${title} - Tidemark</title>
-        ${STYLE_ELEMENT}
-      </head>
-      <body>
-        <main>
-          <h1>${title}</h1>
-          ${body}
-        </main>
-      </body>
-    </html> `.text;
-
-const alert = (message: string | undefined) =>
+export const alert = (message: string | undefined) =>
   message === undefined ? undefined : html`<p role="alert" id="problem">${message}</p>`;
 
 /** Attributes of a field that tie it to the message. */
-const invalidAttributes = (message: string | undefined) =>
+export const invalidAttributes = (message: string | undefined) =>
   message === undefined ? undefined : html` aria-invalid="true" aria-describedby="problem"`;
 
-export const loginPage = (clientName: string, problem?: string, developerId = '') =>
+const CANCEL = html`<button name="action" value="cancel" formnovalidate>Cancel</button>`;
+
+/** No mail is sent: the operator knows the developers, and gives them links. */
+const FORGOTTEN = html`<p>
+  Forgot your password? Ask the operator of ${config.SERVICE_NAME} for a new invite link, with which you
+  choose another one. This server sends no mail.
+</p>`;
+
+/** @param clientName the application that asks; undefined: the account page */
+export const loginPage = (clientName: string | undefined, problem?: string, developerId = '') =>
   page(
     'Log in',
-    html`<p>to continue to <strong>${clientName}</strong></p>
+    html`<p>to continue to <strong>${clientName ?? 'your account'}</strong></p>
       ${alert(problem)}
       <form method="post">
         <label for="account">Developer ID</label>
@@ -86,13 +50,14 @@ export const loginPage = (clientName: string, problem?: string, developerId = ''
           maxlength="200"
           ${invalidAttributes(problem)}${developerId === '' ? undefined : html` autofocus`}
         />
-        <button name="action" value="login">Log in</button>
-        <button name="action" value="cancel" formnovalidate>Cancel</button>
-      </form>`,
+        <button class="primary" name="action" value="login">Log in</button>
+        ${clientName === undefined ? undefined : CANCEL}
+      </form>
+      ${FORGOTTEN}`,
   );
 
 /** By scope. */
-const PERMISSIONS: Record<string, string> = {
+export const PERMISSIONS: Record<string, string> = {
   'sync:read': 'Read your records, and records that others share with you',
   'sync:write': 'Create, change, delete and share your records',
 };
@@ -122,7 +87,7 @@ export const consentPage = ({ clientName, owner, developerId, scopes, redirectUr
         <strong>${displayedTarget(redirectUri)}</strong>.
       </p>
       <form method="post">
-        <button name="action" value="allow">Allow</button>
+        <button class="primary" name="action" value="allow">Allow</button>
         <button name="action" value="deny">Deny</button>
       </form>`,
   );
@@ -133,37 +98,55 @@ function displayedTarget(uri: string): string {
   return /^https?:$/.test(protocol) ? `${protocol}//${host}` : protocol.slice(0, -1);
 }
 
+/** Password managers store the new password under this name. */
+export const username = (developerId: string) =>
+  html`<label for="username">Developer ID</label>
+    <input id="username" name="username" value="${developerId}" autocomplete="username" readonly />`;
+
+export const newPassword = (problem: string | undefined) =>
+  html`<label for="password">New password, at least 12 characters</label>
+    <input
+      id="password"
+      name="password"
+      type="password"
+      autocomplete="new-password"
+      required
+      minlength="12"
+      maxlength="200"
+      ${invalidAttributes(problem)}
+    />`;
+
 export const invitePage = (developerId: string, token: string, problem?: string) =>
   page(
     'Choose a password',
-    html`<p>for <strong>${developerId}</strong></p>
-      ${alert(problem)}
+    html`${alert(problem)}
       <form method="post">
         <input type="hidden" name="token" value="${token}" />
-        <input type="hidden" name="username" value="${developerId}" autocomplete="username" />
-        <label for="password">New password, at least 12 characters</label>
-        <input
-          id="password"
-          name="password"
-          type="password"
-          autocomplete="new-password"
-          required
-          minlength="12"
-          maxlength="200"
-          autofocus${invalidAttributes(problem)}
-        />
-        <button>Save</button>
+        ${username(developerId)} ${newPassword(problem)}
+        <button class="primary">Save</button>
       </form>`,
   );
 
 export const invitedPage = () =>
-  page('Password saved', html`<p>Use it to log in when an application asks you to.</p>`);
+  page(
+    'Password saved',
+    html`<p>
+      Use it to log in when an application asks you to. On the page of
+      <a href="${ACCOUNT}">your account</a> you can change it.
+    </p>`,
+  );
 
-export const errorPage = (message: string, advice = 'Go back to the application and try again.') =>
+/** @param code of OAuth or of the API, for developers */
+export const errorPage = (
+  message: string,
+  advice = 'Go back to the application and try again.',
+  code?: string,
+) =>
   page(
     'That did not work',
     html`<p role="alert">${message}</p>
-      <p>${advice}</p>`,
+      <p>${advice}</p>
+      ${code === undefined ? undefined : html`<p>Error code, for developers: <code>${code}</code></p>`}`,
   );
 
 /** @param form the library's form, `op.logoutForm`, which the buttons submit */
@@ -171,9 +154,15 @@ export const logoutPage = (form: string) =>
   page(
     'Log out?',
     html`${new Html(form)}
-      <button form="op.logoutForm" name="logout" value="yes">Log out</button>
+      <button class="primary" form="op.logoutForm" name="logout" value="yes">Log out</button>
       <button form="op.logoutForm">Stay logged in</button>`,
   );
 
 export const loggedOutPage = () =>
-  page('Logged out', html`<p>Applications that you have authorized keep their access.</p>`);
+  page(
+    'Logged out',
+    html`<p>
+      Applications that you have authorized keep their access. On the page of
+      <a href="${ACCOUNT}">your account</a> you can withdraw it.
+    </p>`,
+  );

@@ -38,7 +38,7 @@ async function load(): Promise<ZxcvbnFactory> {
  */
 export async function isWeak(password: string, names: readonly string[]): Promise<boolean> {
   const { hostname } = new URL(config.PUBLIC_URL);
-  const known = [...names, 'tidemark', hostname].flatMap(partsOf);
+  const known = [...names, 'tidemark', config.SERVICE_NAME, hostname].flatMap(partsOf);
   estimator ??= load();
   return (await estimator).check(password.slice(0, MAX_LENGTH), known).guesses < MIN_GUESSES;
 }

@@ -17,6 +17,7 @@ import { LoginOrigin } from './login-origin.entity.js';
 import { OAuthState } from './oauth-state.entity.js';
 import { isWeak } from './password-strength.js';
 import { Password } from './password.entity.js';
+import { TokenBuckets } from './token-buckets.js';
 import { Turns } from './turns.js';
 
 export const MIN_PASSWORD = 12;
@@ -34,6 +35,12 @@ const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
  */
 const AT_ONCE = 2;
 const WAITING = 200;
+
+/**
+ * DoS: new passwords that one developer may try on a page: 20 at once, and one every 10 s. To find out whether
+ * one is weak blocks the event loop for up to 25 ms.
+ */
+export const newPasswordBuckets = () => new TokenBuckets(20, 0.1);
 
 /** User enumeration: verified for unknown accounts, so that they take as long as known ones. */
 const DUMMY_HASH = hash(randomBytes(16), COST);
@@ -124,7 +131,17 @@ export class PasswordsService {
    */
   async accept(token: string, password: string): Promise<string | undefined> {
     const developer = await this.findInvited(token);
-    return developer && this.save(undefined, developer, password, hashSecret(token));
+    return developer && this.save(undefined, developer, password, { invite: hashSecret(token) });
+  }
+
+  /**
+   * Changes the password, for the developer who has proven the old one.
+   *
+   * @param version of the old password: compare-and-set
+   * @returns the version of the new one; undefined: the password was changed meanwhile
+   */
+  change(developer: DeveloperIdentity, password: string, version: string): Promise<string | undefined> {
+    return this.save(undefined, developer, password, { version });
   }
 
   private async find(developerId: string): Promise<Password | undefined> {
@@ -135,20 +152,26 @@ export class PasswordsService {
   /**
    * Saves the password, and ends the developer's invites, logins (also half-done ones) and known devices.
    *
-   * @param caller undefined: the developer, with an invite
-   * @param invite hash of the invite that is used, if one is
-   * @returns the version of the password; undefined: that invite was used meanwhile, or has expired
+   * @param caller undefined: the developer
+   * @param proof of the developer: hash of an invite, or the version of the old password
+   * @returns the version of the password; undefined: the proof does not count any more
    */
   private async save(
     caller: Caller | undefined,
     { userId, developerId }: DeveloperIdentity,
     password: string,
-    invite: Buffer | null = null,
+    { invite = null, version }: { invite?: Buffer | null; version?: string } = {},
   ): Promise<string | undefined> {
     // Before the transaction: hashing takes some 20 ms.
     const hashed = await this.turns.run(true, () => hash(password, COST));
     return this.dataSource.transaction(async (manager) => {
       await lockDeveloper(manager, { userId, developerId });
+      // Compare-and-set: in all cases the first lock, so that two changes cannot deadlock.
+      const old = await manager.findOne(Password, {
+        where: { userId },
+        lock: { mode: 'pessimistic_write' },
+      });
+      if (version !== undefined && (!old || versionOf(old) !== version)) return undefined;
       const [ended] = await manager.query<[{ hash: Buffer }[]]>(END_INVITES, [userId, invite]);
       if (invite && !ended.some(({ hash }) => invite.equals(hash))) return undefined;
       const changedAt = () => 'clock_timestamp()';

@@ -3,8 +3,10 @@ import { CLIENT_SCOPES } from '../access/scopes.js';
 import type { ApiClientsService } from '../clients/api-clients.service.js';
 import type { DevelopersService } from '../developers/developers.service.js';
 import { audience } from '../tokens/audience.js';
-import { errors, publicPath } from './oidc-provider.js';
-import { errorPage, loggedOutPage, logoutPage } from './pages.js';
+import { publicPath } from '../http/public-path.js';
+import { errorPageOf } from './error-words.js';
+import { errors } from './oidc-provider.js';
+import { loggedOutPage, logoutPage } from './pages.js';
 
 /** Lifetimes in seconds. */
 const LIFETIMES = {
@@ -73,9 +75,9 @@ export function providerConfiguration(
         },
       },
     },
-    renderError: (context, { error, error_description }) => {
+    renderError: (context, _out, error) => {
       context.type = 'html';
-      context.body = errorPage(error_description ?? error);
+      context.body = errorPageOf(error);
     },
     features: {
       devInteractions: { enabled: false },

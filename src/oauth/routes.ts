@@ -6,13 +6,15 @@ import { toApiError } from '../http/api-error.filter.js';
 import { drainRequestBody } from '../http/drain-request-body.js';
 import { logger } from '../http/logger.js';
 import { networkOf } from '../http/network.js';
+import { LIBRARY_POLICY, sendPage } from '../http/page.js';
 import { AuthorizationServer } from './authorization-server.js';
 import { Interactions } from './interactions.js';
 import { InvitePages } from './invite-pages.js';
+import { errorPageOf } from './error-words.js';
 import { oauthErrorOf } from './oauth-error.js';
 import { answer, errors } from './oidc-provider.js';
-import { sendPage, sendTooMany } from './page-reply.js';
-import { errorPage, LIBRARY_POLICY } from './pages.js';
+import { sendTooMany } from './page-reply.js';
+import { errorPage } from './pages.js';
 import { ROUTES } from './provider-configuration.js';
 import { TokenBuckets } from './token-buckets.js';
 
@@ -146,17 +148,11 @@ async function sendErrorJson(error: unknown, request: FastifyRequest, reply: Fas
 /** An error of a page, as a page. */
 async function sendErrorPage(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   await drainRequestBody(reply);
-  if (error instanceof errors.OIDCProviderError && error.expose) {
-    const isExpired = error instanceof errors.SessionNotFound;
-    return sendPage(
-      reply,
-      error.status,
-      errorPage(isExpired ? EXPIRED : (error.error_description ?? error.message)),
-    );
-  }
+  if (error instanceof errors.OIDCProviderError && error.expose)
+    return sendPage(reply, error.status, errorPageOf(error));
   const answer = loggedError(error, request);
   void reply.headers(answer.headers);
-  sendPage(reply, answer.getStatus(), errorPage(answer.details ?? answer.message));
+  sendPage(reply, answer.getStatus(), errorPage(answer.details ?? answer.message, undefined, answer.code));
 }
 
 function loggedError(error: unknown, request: FastifyRequest): ApiError {
@@ -165,5 +161,3 @@ function loggedError(error: unknown, request: FastifyRequest): ApiError {
     logger.error({ err: error, reqId: request.id }, `request failed: ${answer.message}`);
   return answer;
 }
-
-const EXPIRED = 'This page has expired, or belongs to another browser.';

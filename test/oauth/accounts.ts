@@ -56,7 +56,7 @@ describe('an invite', () => {
     expect(answers.map((answer) => answer.status).sort()).toEqual([200, 404]);
     expect((await browser.request(body.url)).status).toBe(404);
     const used = await browser.post('/oauth/invite', { token, password: PASSWORD });
-    expect([used.status, await used.text()]).toEqual([404, expect.stringContaining('ask for a new one')]);
+    expect([used.status, await used.text()]).toEqual([404, expect.stringContaining('for a new one')]);
     const answer = await loginPage();
     const logins = await Promise.all(
       passwords.map((password) => answer('dev-invited', password, '192.0.2.1')),
