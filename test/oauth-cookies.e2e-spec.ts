@@ -48,6 +48,15 @@ it('over https, a browser accepts the cookies of this host alone: of the session
   expectProtected(again.headers.getSetCookie());
 });
 
+it('… that of the account page has its path', async () => {
+  const browser = new Browser(app.url);
+  const form = { action: 'login', account: 'dev-1', password: PASSWORD };
+  const { status, headers } = await browser.post('/oauth/account', form);
+  expect(status).toBe(303);
+  expectProtected(headers.getSetCookie());
+  expect(browser.cookies.get('__Secure-tidemark_account')?.path).toBe('/oauth/account');
+});
+
 it('… those of a page have its path, so that logins in two tabs do not disturb each other', async () => {
   const tabs = [new Browser(app.url), new Browser(app.url)];
   const paths = await Promise.all(

@@ -5,6 +5,7 @@ import { DatabaseClock } from '../database/database-clock.js';
 import { DatabaseClockModule } from '../database/database-clock.module.js';
 import { DevelopersModule } from '../developers/developers.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
+import { AccountPages } from './account-pages.js';
 import { AuthorizationServer } from './authorization-server.js';
 import { ExpiryService } from './expiry.service.js';
 import { Interactions } from './interactions.js';
@@ -46,6 +47,7 @@ import { PasswordsService } from './passwords.service.js';
   ],
   controllers: [PasswordsController],
   providers: [
+    AccountPages,
     AuthorizationServer,
     ExpiryService,
     Interactions,

@@ -7,6 +7,7 @@ import { drainRequestBody } from '../http/drain-request-body.js';
 import { logger } from '../http/logger.js';
 import { networkOf } from '../http/network.js';
 import { LIBRARY_POLICY, sendPage } from '../http/page.js';
+import { AccountPages, type AccountRequest } from './account-pages.js';
 import { AuthorizationServer } from './authorization-server.js';
 import { Interactions } from './interactions.js';
 import { InvitePages } from './invite-pages.js';
@@ -41,6 +42,7 @@ type Form = { Body?: URLSearchParams };
 type InteractionForm = Form & { Params: { uid: string } };
 
 const INTERACTION = '/oauth/interaction/:uid';
+const ACCOUNT = '/oauth/account';
 
 /**
  * DoS: responses of the library's pages that store state, from a network. A login has three. So 200 logins at
@@ -61,6 +63,7 @@ export function mountOAuth(app: NestFastifyApplication): void {
   const server = app.get(AuthorizationServer);
   const interactions = app.get(Interactions);
   const invites = app.get(InvitePages);
+  const account = app.get(AccountPages);
   const fastify = app.getHttpAdapter().getInstance();
 
   void fastify.register(async (scope) => {
@@ -113,6 +116,10 @@ export function mountOAuth(app: NestFastifyApplication): void {
     scope.get('/oauth/invite', (request, reply) => invites.show(request, reply));
     scope.post<Form>('/oauth/invite', (request, reply) =>
       asCurrentRequest(request, () => invites.submit(request, reply)),
+    );
+    scope.get(ACCOUNT, (request: AccountRequest, reply) => account.show(request, reply));
+    scope.post(ACCOUNT, (request: AccountRequest, reply) =>
+      asCurrentRequest(request, () => account.submit(request, reply)),
     );
   });
 }

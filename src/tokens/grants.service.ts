@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { LessThan, Repository } from 'typeorm';
+import { LessThan, MoreThan, Repository } from 'typeorm';
 import { isDeepStrictEqual } from 'node:util';
 import type { Caller, DeveloperIdentity } from '../access/caller.js';
 import { audit } from '../audit/audit.js';
@@ -103,7 +103,24 @@ export class GrantsService {
     await this.end(caller, grant);
   }
 
-  private async end(by: Caller | { kind: 'client'; id: string }, grant: Grant): Promise<void> {
+  /** A page of the grants of a developer, with their clients, the latest first. @returns also their number */
+  ofDeveloper(userId: number, page: number, limit: number): Promise<[Grant[], number]> {
+    return this.grants.findAndCount({
+      relations: { client: { owner: true } },
+      where: { developer: { userId }, expiresAt: MoreThan(new Date()) },
+      order: { createdAt: 'DESC', id: 'DESC' },
+      take: limit,
+      skip: (page - 1) * limit,
+    });
+  }
+
+  /** A developer withdraws a grant at the account page. An id of another developer's grant does nothing. */
+  async withdrawOwn({ userId, developerId }: DeveloperIdentity, id: string): Promise<void> {
+    const grant = await this.load(id);
+    if (grant?.developer.userId === userId) await this.end({ kind: 'account', developerId }, grant);
+  }
+
+  private async end(by: Parameters<typeof audit>[1], grant: Grant): Promise<void> {
     const { id, developer, client } = grant;
     await this.grants.manager.transaction(async (manager) => {
       // One line for a grant that is ended twice at the same time.

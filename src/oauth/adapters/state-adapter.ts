@@ -25,6 +25,9 @@ interface Login {
   amr?: string[];
 }
 
+/** Models that have the login as their own members: login sessions, codes, and logins of the account page. */
+const WITH_LOGIN = ['Session', 'AuthorizationCode', 'Account'];
+
 /** Sessions and interactions outlive their grants, so they are not tied to one. */
 const WITHOUT_GRANT = ['Session', 'Interaction'];
 
@@ -125,7 +128,7 @@ export class StateAdapter extends BaseAdapter {
 
   /** The login that has to be current. Refresh tokens have none: grants outlive a password. */
   private loginOf(payload: AdapterPayload): Login | undefined {
-    if (this.model === 'Session' || this.model === 'AuthorizationCode') return payload;
+    if (WITH_LOGIN.includes(this.model)) return payload;
     if (this.model !== 'Interaction') return undefined;
     const { result, lastSubmission, session } = payload as Record<string, Login & { login?: Login }>;
     return result?.login ?? lastSubmission?.login ?? session;
