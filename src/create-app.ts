@@ -7,9 +7,11 @@ import { RequestBodyInterceptor } from './access/request-body.interceptor.js';
 import { CLIENT_SCOPES } from './access/scopes.js';
 import { RequestValidationPipe } from './api/validation.pipe.js';
 import { AppModule } from './app.module.js';
+import { config } from './config.js';
 import { reseal } from './database/sealed-column.js';
 import { ApiErrorFilter } from './http/api-error.filter.js';
 import { addHooks, createAdapter } from './http/fastify.js';
+import { mountHome } from './http/home.js';
 import { logger, NestLogger } from './http/logger.js';
 import { DOCS_CLIENT, docsRedirectUri } from './oauth/docs-client.js';
 import { mountOAuth } from './oauth/routes.js';
@@ -36,7 +38,7 @@ export async function createApp(): Promise<NestFastifyApplication> {
   SwaggerModule.setup('docs', app, () => createOpenApiDocument(app), {
     jsonDocumentUrl: 'docs-json',
     yamlDocumentUrl: 'docs-yaml',
-    customSiteTitle: 'Tidemark API',
+    customSiteTitle: `${config.SERVICE_NAME} API`,
     swaggerOptions: {
       // An admin key in the storage of a browser would stay there.
       persistAuthorization: false,
@@ -48,6 +50,7 @@ export async function createApp(): Promise<NestFastifyApplication> {
       oauth2RedirectUrl: docsRedirectUri(),
     },
   });
+  mountHome(app.getHttpAdapter().getInstance());
   mountOAuth(app);
   await app.init();
   dataSource.watch();

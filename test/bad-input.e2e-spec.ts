@@ -243,6 +243,7 @@ describe('a request that is unusual but right', () => {
     ['HTTP/1.1', RECORDS, 'application/json'],
     ['HTTP/1.0', RECORDS, 'application/json'],
     ['HTTP/1.1', '/oauth/invite', 'application/x-www-form-urlencoded'],
+    ['HTTP/1.1', '/oauth/account', 'application/x-www-form-urlencoded'],
   ])('is refused beyond its limit also where the connection ends: %s %s', async (version, path, type) => {
     const [answer] = await sendRaw(
       app.url,
@@ -279,14 +280,13 @@ describe('a request that is unusual but right', () => {
 
 describe('a route that does not exist', () => {
   it.each([
-    '/',
     '/api',
     '/api/v1',
     '/api/v1/sync',
     '/api/v2/sync.json',
     `${RECORDS}/`,
     `${RECORDS}/1/2`,
-    '/favicon.ico',
+    '/favicon.png',
   ])('%s is 404, with or without a key', async (path) => {
     for (const headers of [{ authorization: `Bearer ${dev.key}` }, undefined]) {
       const response = await fetch(app.url + path, { headers });

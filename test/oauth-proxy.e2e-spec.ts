@@ -4,7 +4,16 @@ import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Api } from './support/api.js';
 import { type Client, createClient } from './support/api-clients.js';
-import { authorization, authorize, Browser, getTokens, pkce, post, setPassword } from './support/oauth.js';
+import {
+  authorization,
+  authorize,
+  Browser,
+  getTokens,
+  PASSWORD,
+  pkce,
+  post,
+  setPassword,
+} from './support/oauth.js';
 import { startApp, type TestApp } from './support/server.js';
 
 const PREFIX = '/tidemark';
@@ -86,6 +95,30 @@ it('… an invite leads to its page', async () => {
   const page = await new Browser(front).request(body.url);
   expect(page.status).toBe(200);
   expect(await page.text()).toContain('dev-2');
+});
+
+it('… a developer logs in at the account page, whose links and cookie have the prefix', async () => {
+  const browser = new Browser(front);
+  const login = await browser.post(
+    '/oauth/account',
+    { action: 'login', account: 'dev-1', password: PASSWORD },
+    { origin: new URL(PUBLIC_URL).origin },
+  );
+  expect([login.status, login.headers.get('location')]).toEqual([303, `${PREFIX}/oauth/account`]);
+  const cookie = browser.cookies.get('__Secure-tidemark_account');
+  expect(cookie?.path).toBe(`${PREFIX}/oauth/account`);
+  const page = await (await browser.request('/oauth/account')).text();
+  expect(page).toContain('<h1>Your account</h1>');
+  expect(page).toContain(`href="${PREFIX}/favicon.svg"`);
+});
+
+it('… the start page and the page of an unknown path link to addresses with the prefix', async () => {
+  for (const path of ['/', '/nothing']) {
+    const page = await (await fetch(front + path, { headers: { accept: 'text/html' } })).text();
+    expect(page).toContain(`href="${PUBLIC_URL}/docs"`);
+  }
+  const { links } = (await (await fetch(`${front}/`)).json()) as { links: Record<string, string> };
+  for (const link of Object.values(links)) expect(link).toMatch(`${PUBLIC_URL}/`);
 });
 
 it('… who logs out has to log in again, and the applications stay', async () => {

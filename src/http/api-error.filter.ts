@@ -4,6 +4,9 @@ import { STATUS_CODES } from 'node:http';
 import { QueryFailedError } from 'typeorm';
 import { ApiError, type ErrorCode, serviceUnavailable } from './api-error.js';
 import { drainRequestBody } from './drain-request-body.js';
+import { NOT_FOUND_PAGE } from './not-found-page.js';
+import { sendPage } from './page.js';
+import { prefersHtml } from './prefers-html.js';
 
 /** Code and text of errors that the framework raises; other 4xx go by their standard names. */
 const FRAMEWORK_ERRORS: Record<number, [ErrorCode, string]> = {
@@ -63,7 +66,7 @@ export function toApiError(exception: unknown): ApiError {
   return new ApiError(500, 'internal_error', 'Internal server error');
 }
 
-/** Answers every error in one shape, and logs 5xx with the cause. */
+/** Answers every error in one shape, and logs 5xx with the cause. People who open an unknown path get a page. */
 @Catch()
 export class ApiErrorFilter implements ExceptionFilter {
   private readonly logger = new Logger(ApiErrorFilter.name);
@@ -79,6 +82,12 @@ export class ApiErrorFilter implements ExceptionFilter {
     for (const name of ['etag', 'location', 'content-type']) void reply.removeHeader(name);
     void reply.header('cache-control', 'no-store');
     await drainRequestBody(reply);
+    // No route: errors of our own routes are ApiErrors.
+    if (error.getStatus() === 404 && error !== exception) {
+      void reply.header('vary', 'accept');
+      if (/^(GET|HEAD)$/.test(reply.request.method) && prefersHtml(reply.request))
+        return sendPage(reply, 404, NOT_FOUND_PAGE);
+    }
     void reply.status(error.getStatus()).headers(error.headers).send(error.getResponse());
   }
 }
