@@ -8,33 +8,37 @@ import tseslint from 'typescript-eslint';
  * docs/architecture.md explains the picture.
  */
 const ROOMS = {
-  http: [],
-  database: [],
+  signals: [],
+  http: ['signals'],
+  database: ['signals'],
   api: ['http'],
   access: ['http', 'api'],
   audit: ['http', 'api', 'database', 'access'],
   jobs: ['database'],
   histories: ['database'],
   developers: ['http', 'api', 'database', 'access', 'audit', 'histories'],
-  'feed-clock': ['http', 'database', 'access', 'histories', 'developers'],
+  'feed-clock': ['signals', 'http', 'database', 'access', 'histories', 'developers'],
   clients: ['http', 'api', 'database', 'access', 'audit', 'histories', 'developers'],
   tokens: ['http', 'api', 'database', 'access', 'audit', 'histories', 'developers', 'clients'],
-  auth: ['http', 'api', 'database', 'access', 'developers', 'clients', 'tokens'],
+  auth: ['signals', 'http', 'api', 'database', 'access', 'developers', 'clients', 'tokens'],
   records: ['http', 'api', 'database', 'access', 'audit', 'developers', 'feed-clock'],
-  'sync-feed': ['http', 'api', 'database', 'access', 'histories', 'developers', 'feed-clock', 'records'],
+  'sync-feed': [
+    ...['signals', 'http', 'api', 'database', 'access', 'histories', 'developers', 'feed-clock', 'records'],
+  ],
   collections: [
     ...['http', 'api', 'database', 'access', 'developers', 'feed-clock', 'records'],
     ...['sync-feed', 'jobs'],
   ],
   webhooks: [
-    ...['http', 'api', 'database', 'access', 'histories', 'developers', 'feed-clock', 'clients', 'tokens'],
-    ...['sync-feed', 'jobs'],
+    ...['signals', 'http', 'api', 'database', 'access', 'histories', 'developers', 'feed-clock', 'clients'],
+    ...['tokens', 'sync-feed', 'jobs'],
   ],
-  oauth: ['http', 'api', 'database', 'access', 'audit', 'developers', 'clients', 'tokens'],
+  oauth: ['signals', 'http', 'api', 'database', 'access', 'audit', 'developers', 'clients', 'tokens'],
   erasure: [
     ...['http', 'api', 'database', 'access', 'audit', 'developers', 'feed-clock', 'clients', 'tokens'],
     ...['records', 'jobs'],
   ],
+  metrics: ['signals', 'http', 'database', 'histories'],
   health: ['http', 'api', 'database', 'access'],
 };
 

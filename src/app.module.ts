@@ -10,6 +10,7 @@ import { ErasureModule } from './erasure/erasure.module.js';
 import { FeedClockModule } from './feed-clock/feed-clock.module.js';
 import { HealthController } from './health/health.controller.js';
 import { HistoriesModule } from './histories/histories.module.js';
+import { MetricsModule } from './metrics/metrics.module.js';
 import { OAuthModule } from './oauth/oauth.module.js';
 import { RecordsModule } from './records/records.module.js';
 import { SyncFeedModule } from './sync-feed/sync-feed.module.js';
@@ -37,6 +38,7 @@ import { WebhooksModule } from './webhooks/webhooks.module.js';
     CollectionsModule,
     WebhooksModule,
     ErasureModule,
+    MetricsModule.register(),
   ],
   controllers: [HealthController],
 })

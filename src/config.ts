@@ -159,6 +159,14 @@ export class Config {
   @Integer(0, 3_600)
   SHUTDOWN_TIMEOUT: number = 30;
 
+  /** Unset: no metrics. */
+  @IsOptional()
+  @Integer(1, 65_535)
+  METRICS_PORT?: number = undefined;
+
+  @IsString()
+  METRICS_HOST: string = '127.0.0.1';
+
   @Text(/^(https?|file):\/\/\S+$/, 'an http, https or file URL')
   JWT_JWKS_URL?: string = undefined;
 
@@ -199,6 +207,7 @@ const RULES: [problem: string, isThere: (config: Config) => unknown][] = [
     'JWT_ISSUER must not be PUBLIC_URL, the issuer of this server',
     (c) => c.JWT_ISSUER !== undefined && c.JWT_ISSUER === c.PUBLIC_URL,
   ],
+  ['METRICS_PORT must not be PORT', (c) => c.METRICS_PORT === c.PORT],
   ['DATABASE_URL is not a valid URL', (c) => c.DATABASE_URL && !URL.canParse(c.DATABASE_URL)],
   [
     'DATABASE_REPLICA_URL has an invalid URL',

@@ -41,6 +41,7 @@ export interface AdmittedRequest extends FastifyRequest {
 @Injectable()
 export class AdmissionInterceptor implements NestInterceptor {
   private readonly answers = limitMemory(
+    'answer_bytes',
     10_000,
     'Too many answers for this developer are in memory. Read them first.',
   );

@@ -9,8 +9,9 @@ const TOTAL = Math.max((config.DATABASE_URL === undefined ? 16 : 64) * MIB, 4 * 
 /**
  * DoS: limits the bytes of request bodies, or of answers, that a process has in memory: in all, and of one caller.
  *
+ * @param name for metrics
  * @param maxWait in ms
  * @param problem details of the 503
  */
-export const limitMemory = (maxWait: number, problem: string) =>
-  new FairLimit({ total: TOTAL, share: TOTAL / 4, maxWait, problem });
+export const limitMemory = (name: string, maxWait: number, problem: string) =>
+  new FairLimit({ name, total: TOTAL, share: TOTAL / 4, maxWait, problem });

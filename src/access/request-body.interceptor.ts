@@ -16,7 +16,7 @@ import { limitMemory } from './memory.js';
  */
 @Injectable()
 export class RequestBodyInterceptor implements NestInterceptor {
-  private readonly bodies = limitMemory(3_000, 'Too many bytes of requests are in memory.');
+  private readonly bodies = limitMemory('body_bytes', 3_000, 'Too many bytes of requests are in memory.');
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const http = context.switchToHttp();

@@ -16,6 +16,7 @@ export const ALL_TURNS = Math.max(2, Math.ceil(CONNECTIONS / 2));
  * Writes of a library do without: the lock of its feed admits two at a time (src/feed-clock).
  */
 export const turns = new FairLimit({
+  name: 'database_turns',
   total: Infinity,
   share: ALL_TURNS,
   maxWait: 10_000,

@@ -25,6 +25,7 @@ const DELETE_OLD = `
 export class AuditPruner implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(AuditPruner.name);
   private readonly task = new PeriodicTask(
+    'audit_log',
     () => this.prune(),
     (error) => this.logger.error({ err: error }, 'the audit log is not pruned'),
   );

@@ -7,6 +7,7 @@ import { PeriodicTask } from '../database/periodic-task.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { tooManyRequests } from '../http/api-error.js';
 import { networkOf } from '../http/network.js';
+import { rateLimited } from '../signals/signals.js';
 
 /** Fixed windows of one minute, in ms. They begin with the minutes of the wall clock, in every process. */
 const WINDOW = 60_000;
@@ -51,6 +52,7 @@ export class RateLimits implements OnApplicationBootstrap, OnModuleDestroy {
   /** Credentials that were good in the last hour: a network over its limit does not lose them. */
   private readonly accepted = new LRUCache<string, true>({ max: 100_000, ttl: 3_600_000 });
   private readonly task = new PeriodicTask(
+    'rate_counts',
     () => this.exchange(),
     (error) => this.logger.warn({ err: error }, 'request counts were not exchanged'),
   );
@@ -85,6 +87,7 @@ export class RateLimits implements OnApplicationBootstrap, OnModuleDestroy {
       RateLimit: `"credential";r=${Math.max(remaining, 0)};t=${seconds}`,
     };
     if (remaining >= 0) return headers;
+    rateLimited.publish({ limit: 'credential' });
     throw tooManyRequests(`This credential may make ${limit} requests a minute.`, seconds, headers);
   }
 
@@ -99,6 +102,7 @@ export class RateLimits implements OnApplicationBootstrap, OnModuleDestroy {
     const seconds = this.secondsLeft();
     if ((this.refusals.get(networkOf(address)) ?? 0) < config.REFUSAL_LIMIT) return;
     if (this.accepted.has(nameOf(credential))) return;
+    rateLimited.publish({ limit: 'network' });
     throw tooManyRequests('Too many credentials of this address were refused.', seconds);
   }
 

@@ -77,7 +77,7 @@ export class DatabaseClock implements OnApplicationBootstrap, OnModuleDestroy {
   /** Nothing is lost: the next look finds the same step. */
   private readonly fail = (error: unknown) =>
     this.logger.error({ err: error }, 'a step of the clock was not handled');
-  private readonly task = new PeriodicTask(() => this.look(), this.fail);
+  private readonly task = new PeriodicTask('database_clock', () => this.look(), this.fail);
 
   constructor(@InjectDataSource() private readonly dataSource: TidemarkDataSource) {}
 

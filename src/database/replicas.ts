@@ -48,6 +48,11 @@ export class Replicas {
     });
   }
 
+  /** In the order of DATABASE_REPLICA_URL. */
+  get pools(): Pool[] {
+    return this.replicas.map(({ pool }) => pool);
+  }
+
   /** @returns undefined when no replica could be asked, or the one that was has failed */
   async read<Row>(sql: string, parameters: unknown[]): Promise<Row[] | undefined> {
     const usable = this.replicas.filter(({ pausedUntil }) => pausedUntil <= performance.now());

@@ -4,6 +4,7 @@ import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { checkSessions } from './check-sessions.js';
 import { EmbeddedPostgres } from './embedded/embedded-postgres.js';
 import { PostgresClient } from './postgres-client.js';
+import { replicaRead } from '../signals/signals.js';
 import type { Replicas } from './replicas.js';
 import { hangs, type Question, Watchdog } from './watchdog.js';
 
@@ -33,7 +34,7 @@ export class TidemarkDataSource extends DataSource {
   constructor(
     options: DataSourceOptions,
     private readonly embeddedIn: string | undefined,
-    private readonly replicas: Replicas,
+    readonly replicas: Replicas,
   ) {
     super(options);
   }
@@ -94,8 +95,11 @@ export class TidemarkDataSource extends DataSource {
     parameters: unknown[],
     isEnough: (rows: Row[]) => boolean,
   ): Promise<Row[]> {
+    if (this.replicas.pools.length === 0) return this.execute(sql, parameters);
     const rows = await this.replicas.read<Row>(sql, parameters);
-    return rows && isEnough(rows) ? rows : this.execute(sql, parameters);
+    const isServed = rows !== undefined && isEnough(rows);
+    replicaRead.publish({ result: isServed ? 'served' : rows ? 'behind' : 'unavailable' });
+    return isServed ? rows : this.execute(sql, parameters);
   }
 
   /**
@@ -136,21 +140,26 @@ export class TidemarkDataSource extends DataSource {
    * @throws Error after 5 s, or at once while the database hangs
    */
   async ping(): Promise<void> {
+    await this.look('SELECT 1');
+  }
+
+  /** A short statement beside the pool, for probes and metrics. @throws Error after 5 s */
+  async look<Row>(sql: string): Promise<Row[]> {
     // The embedded database is one session.
-    if (this.embedded) await this.execute('SELECT 1', []);
-    else if (this.watchdog.isHanging) throw hangs();
-    else {
-      const probe = (this.probe ??= this.createProbe());
-      let timer: NodeJS.Timeout;
-      const deadline = new Promise((_, reject) => {
-        timer = setTimeout(() => reject(hangs()), PING_TIMEOUT);
-      });
-      await Promise.race([probe.query('SELECT 1'), deadline]).finally(() => clearTimeout(timer));
-    }
+    if (this.embedded) return this.execute(sql, []);
+    if (this.watchdog.isHanging) throw hangs();
+    const probe = (this.probe ??= this.createProbe());
+    let timer: NodeJS.Timeout;
+    const deadline = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(hangs()), PING_TIMEOUT);
+    });
+    const answer = probe.query(sql).finally(() => clearTimeout(timer));
+    return (await Promise.race([answer, deadline])).rows as Row[];
   }
 
   private createProbe(): Pool {
-    const limits = { max: 1, connectionTimeoutMillis: PING_TIMEOUT, query_timeout: PING_TIMEOUT };
+    // One for the probes, one for the metrics.
+    const limits = { max: 2, connectionTimeoutMillis: PING_TIMEOUT, query_timeout: PING_TIMEOUT };
     const probe = new Pool({ ...this.unwatched, ...limits });
     // A lost idle connection is replaced by the pool.
     probe.on('error', () => {});

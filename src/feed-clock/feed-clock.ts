@@ -8,6 +8,7 @@ import { staleIdentity } from '../developers/lock-developer.js';
 import { Histories } from '../histories/histories.js';
 import type { ApiError } from '../http/api-error.js';
 import { FairLimit } from '../http/fair-limit.js';
+import { feedLocked } from '../signals/signals.js';
 
 /*
  * The one idea: each feed has a clock, and the clock makes a plain datetime an exact cursor.
@@ -91,6 +92,7 @@ export class FeedClock {
    * others wait here, outside of the pool, so that a feed that is locked for long holds up itself alone.
    */
   private readonly writers = new FairLimit({
+    name: 'feed_writers',
     total: Infinity,
     share: 2,
     // ms: as long as `lock_timeout`.
@@ -122,9 +124,11 @@ export class FeedClock {
     const lock = `
       SELECT FROM feeds WHERE user_id = ${Number(userId)} AND developer_id = ${escapeLiteral(developerId)}
       FOR NO KEY UPDATE`;
+    const start = performance.now();
     return this.writers.run(userId, () =>
       this.dataSource.transactionWithFirstStatement(lock, (manager, isLocked) => {
         if (!isLocked) throw this.staleIdentity();
+        feedLocked.publish({ seconds: (performance.now() - start) / 1_000 });
         return work(manager);
       }),
     );

@@ -58,6 +58,11 @@ export class Histories {
     for (const forget of this.forgetters) forget();
   }
 
+  /** Histories so far. 1: nothing was ever lost. */
+  get count(): number {
+    return this.lostTimes.length;
+  }
+
   /** Start of the present history, in ms since 1970: its ticks are later. 0: nothing was ever lost. */
   get beginning(): number {
     return this.lostTimes.at(-1)!.to;

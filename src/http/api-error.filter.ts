@@ -2,6 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger 
 import type { FastifyReply } from 'fastify';
 import { STATUS_CODES } from 'node:http';
 import { QueryFailedError } from 'typeorm';
+import { requestRefused } from '../signals/signals.js';
 import { ApiError, type ErrorCode, serviceUnavailable } from './api-error.js';
 import { drainRequestBody } from './drain-request-body.js';
 import { NOT_FOUND_PAGE } from './not-found-page.js';
@@ -74,6 +75,7 @@ export class ApiErrorFilter implements ExceptionFilter {
   async catch(exception: unknown, host: ArgumentsHost): Promise<void> {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const error = toApiError(exception);
+    requestRefused.publish({ code: error.code });
     // A 503 of our own is a limit that a caller may reach a thousand times a second: its line in the log is enough.
     if (error.getStatus() >= 500 && error !== exception) {
       this.logger.error({ err: exception, reqId: reply.request.id }, `request failed: ${error.message}`);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { config } from '../config.js';
+import { connectionRefused } from '../signals/signals.js';
 import { logger } from './logger.js';
 import { networkOf } from './network.js';
 
@@ -69,6 +70,7 @@ export class ConnectionLimits {
     const isNetworkFull = !this.isTrusted(socket.remoteAddress) && this.countOf(network) >= (limit * 2) / 3;
     const isFull = isNetworkFull || this.networks.size >= limit;
     if (isFull && !this.evict(isNetworkFull ? network : undefined)) {
+      connectionRefused.publish({ result: 'refused' });
       this.log('connections are refused: all are busy', network);
       socket.write(REFUSAL);
       return socket.destroySoon();
@@ -84,6 +86,7 @@ export class ConnectionLimits {
     for (const sockets of [this.silent, this.idle])
       for (const socket of sockets)
         if (network === undefined || this.networks.get(socket) === network) {
+          connectionRefused.publish({ result: 'evicted' });
           this.log(
             'connections without a request are cut off: there are too many',
             this.networks.get(socket)!,

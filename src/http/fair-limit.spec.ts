@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { FairLimit } from './fair-limit.js';
 
 const limitOf = (total: number, share: number) =>
-  new FairLimit({ total, share, maxWait: 3_000, problem: 'Too many.' });
+  new FairLimit({ name: 'test', total, share, maxWait: 3_000, problem: 'Too many.' });
 
 describe('FairLimit', () => {
   it('never admits more than the total, or the share of a caller, and admits everything in the end', async () => {

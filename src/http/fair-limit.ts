@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { admissionRefused } from '../signals/signals.js';
 import { serviceUnavailable } from './api-error.js';
 
 interface Waiter {
@@ -7,6 +8,8 @@ interface Waiter {
 }
 
 interface FairLimitOptions {
+  /** For metrics. Unique in the process. */
+  name: string;
   /** Sum of the weights of all callers. */
   total: number;
   /** Sum of the weights of one caller. What weighs more takes all of it, alone. */
@@ -33,12 +36,24 @@ export interface Reservation {
  * with a single request by its share at most.
  */
 export class FairLimit {
+  /** All limits of the process, by name. */
+  static readonly all = new Map<string, FairLimit>();
+
   private used = 0;
   private readonly usedBy = new Map<unknown, number>();
   /** Callers in the order of their turns. None is empty. */
   private readonly queues = new Map<unknown, Set<Waiter>>();
 
-  constructor(private readonly options: Readonly<FairLimitOptions>) {}
+  constructor(private readonly options: Readonly<FairLimitOptions>) {
+    FairLimit.all.set(options.name, this);
+  }
+
+  /** Sum of the weights that are admitted, and number of those that wait. */
+  get load(): { used: number; waiting: number } {
+    let waiting = 0;
+    for (const queue of this.queues.values()) waiting += queue.size;
+    return { used: this.used, waiting };
+  }
 
   /** Runs work as soon as it fits. @throws ApiError 503 with Retry-After */
   async run<T>(owner: unknown, work: () => Promise<T>, weight = 1): Promise<T> {
@@ -139,6 +154,7 @@ export class FairLimit {
       };
       const timer = setTimeout(() => {
         leave();
+        admissionRefused.publish({ limit: this.options.name });
         reject(serviceUnavailable(this.options.problem));
         // What waited behind it may fit.
         this.admitNext();

@@ -10,6 +10,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { config } from '../config.js';
+import { requestRefused } from '../signals/signals.js';
 import { invalidRequest } from './api-error.js';
 import { toApiError } from './api-error.filter.js';
 import { ConnectionLimits } from './connection-limits.js';
@@ -59,6 +60,7 @@ export function createAdapter(): FastifyAdapter {
  */
 function onFrameworkError(error: unknown, { url }: FastifyRequest, reply: FastifyReply): void {
   const answer = toApiError(error);
+  requestRefused.publish({ code: answer.code });
   void reply
     .status(answer.getStatus())
     .headers({ ...securityHeaders(url), ...answer.headers })
@@ -68,6 +70,7 @@ function onFrameworkError(error: unknown, { url }: FastifyRequest, reply: Fastif
 /** Bytes that are not valid HTTP. */
 function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return;
+  requestRefused.publish({ code: 'invalid_request' });
   // In the middle of an answer, a second one would become a part of it. (Node's own handler checks the same.)
   if ((socket as { _httpMessage?: { _headerSent: boolean } | null })._httpMessage?._headerSent) {
     socket.destroy(error);
@@ -91,6 +94,7 @@ const PAGE_BYTES = 512 * 1_024;
  * time, 32 for one address or IPv6 /64.
  */
 const pages = new FairLimit({
+  name: 'page_bytes',
   total: 128 * PAGE_BYTES,
   share: 32 * PAGE_BYTES,
   maxWait: 3_000,

@@ -25,6 +25,7 @@ const REMOVALS = ['oauth_states', 'invites', 'login_attempts', 'login_origins'].
 export class ExpiryService implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(ExpiryService.name);
   private readonly task = new PeriodicTask(
+    'expiry',
     () => this.removeExpired(),
     (error) => this.logger.error({ err: error }, 'expired rows were not removed'),
   );

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { loginTried } from '../signals/signals.js';
 import { LoginOrigins } from './login-origins.service.js';
 import { LoginThrottleService } from './login-throttle.service.js';
 import { MAX_PASSWORD, PasswordsService } from './passwords.service.js';
@@ -32,12 +33,14 @@ export class Logins {
     const attempt = await this.throttle.begin(account, this.origins.of(request), reply.raw);
     const { retryAfter } = attempt;
     if (retryAfter > 0) {
+      loginTried.publish({ result: 'throttled' });
       void reply.header('retry-after', String(retryAfter));
       const tooMany = `Too many attempts from your network. Try again in ${retryAfter} seconds.`;
       return { problem: tooMany, status: 429 };
     }
     const isShort = password.length <= 2 * MAX_PASSWORD;
     const version = isShort ? await this.passwords.verify(account, password, attempt.isKnown) : undefined;
+    loginTried.publish({ result: version === undefined ? 'failed' : 'succeeded' });
     if (version === undefined) return { problem, status: 401 };
     await this.throttle.succeed(attempt);
     return { version };

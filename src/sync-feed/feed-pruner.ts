@@ -59,6 +59,7 @@ export class FeedPruner implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(FeedPruner.name);
   private readonly age = config.FEED_RETENTION_DAYS && config.FEED_RETENTION_DAYS * DAY;
   private readonly task = new PeriodicTask(
+    'feed_retention',
     () => this.prune(this.age!),
     (error) => this.logger.error({ err: error }, 'feeds were not pruned'),
   );

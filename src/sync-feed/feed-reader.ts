@@ -8,6 +8,7 @@ import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { FeedClock, type FeedState, READ_CLOCKS } from '../feed-clock/feed-clock.js';
 import { Histories, type LostTime } from '../histories/histories.js';
 import { serviceUnavailable } from '../http/api-error.js';
+import { chunkRead } from '../signals/signals.js';
 import { type Chunk, READ_CHANGES, READ_LAST_SURVIVOR, READ_LATEST_CHANGES } from './read-changes.js';
 import type { SyncRequest } from './sync-request.js';
 
@@ -94,6 +95,7 @@ export class FeedReader {
     if (chunk?.developer_id !== developer.developerId) throw this.feedClock.staleIdentity();
     // Retention went on while the answer was written, and has pruned changes of the next chunk.
     if (chunk.floor && chunk.floor.getTime() > horizon) throw serviceUnavailable('Try again.');
+    if (chunk.items !== null) chunkRead.publish({ isCompact, count: chunk.count, items: chunk.items });
     return chunk;
   }
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { tickOf } from '../feed-clock/feed-clock.js';
 import { SIZE_CHANGE } from '../records/library-size.js';
+import { changeAppended } from '../signals/signals.js';
 import { type Action, IS_PIN_CHANGE } from './change-event.entity.js';
 
 /** A change that has no tick yet. */
@@ -68,6 +69,7 @@ export class FeedWriter {
     const sql = record ? this.recordStatement : this.statement;
     const [event] = await manager.query<{ datetime: Date; itemId: string }[]>(sql, values);
     if (!event) throw new Error(`developer ${userId} has no feed`);
+    changeAppended.publish({ action, transaction: manager.queryRunner! });
     return { datetime: event.datetime, itemId: Number(event.itemId) };
   }
 }

@@ -11,6 +11,7 @@ import { ApiIfNoneMatch } from '../api/etag.decorator.js';
 import { invalidRequest, missingParameter, notFound } from '../http/api-error.js';
 import { isNotModified } from '../http/etag.js';
 import { JSON_TYPE } from '../http/json-body.js';
+import { feedRead } from '../signals/signals.js';
 import { cursorExpired, cursorLost } from './cursor-errors.js';
 import { invalidSince } from './since.js';
 import { SYNC_PATH, SyncBody } from './sync-answer.js';
@@ -73,6 +74,7 @@ export class SyncFeedController {
     const { etag } = resolved;
     void reply.headers({ ETag: etag, 'Cache-Control': 'private, no-cache', Vary: 'Authorization' });
     if (isNotModified(request, etag)) {
+      feedRead.publish({ isCompact: resolved.isCompact, result: 'not_modified' });
       void reply.status(304);
       return undefined;
     }

@@ -5,6 +5,7 @@ import type { Reservation } from '../http/fair-limit.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { Histories } from '../histories/histories.js';
 import { invalidRequest, missingParameter, notFound } from '../http/api-error.js';
+import { feedRead } from '../signals/signals.js';
 import { DigestReader } from './digest.js';
 import { FeedReader } from './feed-reader.js';
 import { cursorErased, cursorExpired, cursorLost } from './cursor-errors.js';
@@ -68,6 +69,7 @@ export class SyncFeedService {
   async answer(request: SyncRequest, memory: Reservation): Promise<string | Readable> {
     if (request.since < request.until.getTime()) await memory.resize(CHUNK_BYTES);
     const first = await this.reader.readChunk(request, request.since, request.limit);
+    feedRead.publish({ isCompact: request.isCompact, result: first.count > 0 ? 'changes' : 'empty' });
     if (isLast(request, first, first.count))
       return `${ANSWER_START}${first.items ?? ''}${await this.end(request, first, first.count)}`;
     await memory.resize(STREAM_BYTES);

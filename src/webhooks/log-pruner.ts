@@ -2,6 +2,7 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy }
 import { InjectRepository } from '@nestjs/typeorm';
 import { LessThan, Not, Repository } from 'typeorm';
 import { config } from '../config.js';
+import { PeriodicTask } from '../database/periodic-task.js';
 import { WebhookDelivery } from './webhook-delivery.entity.js';
 
 /** In ms. */
@@ -12,18 +13,21 @@ const DAY = 86_400_000;
 @Injectable()
 export class LogPruner implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger(LogPruner.name);
-  private timer: NodeJS.Timeout;
+  private readonly task = new PeriodicTask(
+    'webhook_log',
+    () => this.prune(),
+    (error) => this.logger.error({ err: error }, 'the log is not pruned'),
+  );
 
   constructor(@InjectRepository(WebhookDelivery) private readonly deliveries: Repository<WebhookDelivery>) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.prune();
-    const fail = (error: unknown) => this.logger.error({ err: error }, 'the log is not pruned');
-    this.timer = setInterval(() => void this.prune().catch(fail), INTERVAL);
+    await this.task.run();
+    this.task.start(INTERVAL);
   }
 
-  onModuleDestroy(): void {
-    clearInterval(this.timer);
+  onModuleDestroy(): Promise<void> {
+    return this.task.stop();
   }
 
   private async prune(): Promise<void> {

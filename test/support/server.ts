@@ -115,7 +115,7 @@ let ports = 0;
  * a range that depends on the process id. Otherwise another test's server could take the port and respond in
  * place of this one.
  */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + ((process.pid * 97 + ports++) % 12_000);
     const server = createServer().listen(port, '127.0.0.1');

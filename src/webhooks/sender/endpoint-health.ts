@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { Raw } from 'typeorm';
 import { TidemarkDataSource } from '../../database/tidemark-data-source.js';
+import { endpointDisabled } from '../../signals/signals.js';
 import { WebhookEndpoint } from '../webhook-endpoint.entity.js';
 import { retryDelay } from './retry.js';
 
@@ -67,6 +68,7 @@ export class EndpointHealth {
       { active: false, disabledAt: () => 'clock_timestamp()', disabledReason },
     );
     if (affected === 0) return;
+    endpointDisabled.publish({ reason: disabledReason });
     this.logger.warn({ endpointId: id, reason: disabledReason }, 'a webhook endpoint is disabled');
   }
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { LookupFunction, Socket } from 'node:net';
+import { webhookSent } from '../../signals/signals.js';
 import { parseEndpointUrl, RefusedUrlError, resolveEndpoint } from './public-address.js';
 
 /** Bytes of an answer's body that are read; then the connection is closed. */
@@ -58,10 +59,13 @@ export async function post(
   } catch (failure) {
     error = signal.aborted ? `no complete answer within ${timeout / 1_000} s` : reasonOf(failure);
   }
+  const duration = performance.now() - start;
+  const status = response?.statusCode ?? null;
+  webhookSent.publish({ status: error === null ? status : null, seconds: duration / 1_000 });
   return {
     startedAt,
-    durationMs: Math.round(performance.now() - start),
-    status: response?.statusCode ?? null,
+    durationMs: Math.round(duration),
+    status,
     error,
     answer: response ? toText(Buffer.concat(chunks)) : null,
     retryAfter: response?.headers['retry-after'],
