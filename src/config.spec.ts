@@ -42,6 +42,15 @@ describe('loadConfig', () => {
     ['PUBLIC_URL', 'javascript:alert(1)'],
     ['SERVICE_NAME', 'x'.repeat(65)],
     ['SERVICE_NAME', 'two\nlines'],
+    ['CORS_ORIGINS', 'app.example.com'],
+    ['CORS_ORIGINS', 'https://app.example.com/'],
+    ['CORS_ORIGINS', 'https://app.example.com,'],
+    ['CORS_ORIGINS', 'https://*.example.com'],
+    ['CORS_ORIGINS', 'https://App.example.com'],
+    ['CORS_ORIGINS', 'https://app.example.com:443'],
+    ['CORS_ORIGINS', 'https://app.example.com:99999'],
+    ['CORS_ORIGINS', 'null'],
+    ['CORS_ORIGINS', '*,https://app.example.com'],
     ['DATABASE_URL', 'mysql://localhost/x'],
     ['DATABASE_URL', 'postgres://localhost:99999/x'],
     ['DATABASE_REPLICA_URL', 'postgres://a.example/x,b.example'],
@@ -80,6 +89,13 @@ describe('loadConfig', () => {
     ]);
     expect(load({ DATABASE_REPLICA_URL })).toThrow('DATABASE_REPLICA_URL needs DATABASE_URL');
   });
+
+  it.each(['*', 'https://app.example.com,http://localhost:5173,http://[::1]:8080,capacitor://localhost'])(
+    'takes the origins %s',
+    (CORS_ORIGINS) => {
+      expect(loadConfig({ CORS_ORIGINS }).CORS_ORIGINS).toEqual(CORS_ORIGINS.split(','));
+    },
+  );
 
   it('wants an issuer and an audience with JWT_JWKS_URL', () => {
     const JWT_JWKS_URL = 'https://id.example.com/jwks.json';

@@ -83,6 +83,13 @@ export class Config {
   @Text(/^[^\p{Cc}]{1,64}$/u, '1 to 64 characters')
   SERVICE_NAME: string = 'Tidemark';
 
+  // Looks like an origin, of apps such as capacitor://localhost, too; RULES look closer.
+  @List(
+    /^(\*|[a-z][a-z\d+.-]*:\/\/[^\s/?#@*]+)$/,
+    'origins such as https://app.example.com, without a path, or *',
+  )
+  CORS_ORIGINS?: string[] = undefined;
+
   @Text(POSTGRES_URL, 'a URL that starts with postgres:// or postgresql://')
   DATABASE_URL?: string = undefined;
 
@@ -199,6 +206,14 @@ const RULES: [problem: string, isThere: (config: Config) => unknown][] = [
     (c) => !c.JWT_JWKS_URL && (c.JWT_ISSUER ?? c.JWT_AUDIENCE) !== undefined,
   ],
   [
+    'CORS_ORIGINS must be * alone, or a list without it',
+    (c) => c.CORS_ORIGINS?.includes('*') && c.CORS_ORIGINS.length > 1,
+  ],
+  [
+    'CORS_ORIGINS must be as browsers write them: in lower case, without the default port',
+    (c) => c.CORS_ORIGINS?.some((origin) => !isOrigin(origin)),
+  ],
+  [
     'SECRETS_KEY must be 32 bytes in base64 or hex, or several such keys',
     (c) => c.SECRETS_KEY?.some((text) => !parseSecretsKey(text)),
   ],
@@ -215,6 +230,12 @@ const RULES: [problem: string, isThere: (config: Config) => unknown][] = [
   ],
   ['DATABASE_REPLICA_URL needs DATABASE_URL', (c) => c.DATABASE_REPLICA_URL && !c.DATABASE_URL],
 ];
+
+/** Browsers send an origin in one form, which is compared character by character (RFC 6454, section 6.2). */
+function isOrigin(text: string): boolean {
+  if (!/^https?:/.test(text)) return true;
+  return URL.canParse(text) && new URL(text).origin === text;
+}
 
 function isNetwork(network: string): boolean {
   const [address, length] = network.split('/');

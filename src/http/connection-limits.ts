@@ -4,6 +4,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { config } from '../config.js';
 import { connectionRefused } from '../signals/signals.js';
+import { CORS_LINES } from './cors.js';
 import { logger } from './logger.js';
 import { networkOf } from './network.js';
 
@@ -29,7 +30,7 @@ const LOG_INTERVAL = 10_000;
 const BODY = JSON.stringify({ error: 'Too many connections', code: 'service_unavailable' });
 const REFUSAL =
   'HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n' +
-  `Content-Length: ${BODY.length}\r\nConnection: close\r\n\r\n${BODY}`;
+  `${CORS_LINES}Content-Length: ${BODY.length}\r\nConnection: close\r\n\r\n${BODY}`;
 
 /**
  * DoS: limits the open connections of the process (CONNECTION_LIMIT), two thirds of them to one address or /64,

@@ -14,6 +14,7 @@ import { requestRefused } from '../signals/signals.js';
 import { invalidRequest } from './api-error.js';
 import { toApiError } from './api-error.filter.js';
 import { ConnectionLimits } from './connection-limits.js';
+import { addCors, CORS_LINES, corsHeaders } from './cors.js';
 import type { Authenticated } from './credential.js';
 import { FairLimit, releaseAfter } from './fair-limit.js';
 import { logger } from './logger.js';
@@ -58,12 +59,12 @@ export function createAdapter(): FastifyAdapter {
 /**
  * Errors that Fastify raises before a route is found and any hook runs, such as a URL with a broken escape.
  */
-function onFrameworkError(error: unknown, { url }: FastifyRequest, reply: FastifyReply): void {
+function onFrameworkError(error: unknown, { url, headers }: FastifyRequest, reply: FastifyReply): void {
   const answer = toApiError(error);
   requestRefused.publish({ code: answer.code });
   void reply
     .status(answer.getStatus())
-    .headers({ ...securityHeaders(url), ...answer.headers })
+    .headers({ ...securityHeaders(url), ...corsHeaders(headers.origin), ...answer.headers })
     .send(answer.getResponse());
 }
 
@@ -81,7 +82,7 @@ function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   // Not end(): a peer that keeps its half open would keep the connection.
   socket.write(
     `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n` +
-      `Connection: close\r\n\r\n${body}`,
+      `${CORS_LINES}Connection: close\r\n\r\n${body}`,
   );
   socket.destroySoon();
 }
@@ -124,6 +125,7 @@ export function addHooks(fastify: FastifyInstance): void {
     const isHostMissing = request.headers.host === undefined && request.raw.httpVersion === '1.1';
     done(isHostMissing ? invalidRequest('The Host header is missing.') : undefined);
   });
+  addCors(fastify);
   const limitPage: onRequestHookHandler = (request, reply, done) => {
     pages.acquire(networkOf(request.ip), PAGE_BYTES).then((reservation) => {
       releaseAfter(reply.raw, reservation);

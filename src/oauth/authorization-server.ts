@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { EventEmitter } from 'node:events';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { ApiClientsService } from '../clients/api-clients.service.js';
+import { config } from '../config.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { toApiError } from '../http/api-error.filter.js';
@@ -82,12 +83,24 @@ export class AuthorizationServer {
       this.logger.error({ err: error, reqId }, 'authorization failed');
       context.state.failure = error;
     });
+    provider.use(withoutOwnCors);
     provider.use(answerUnavailable);
     provider.use(jwtIntrospection(this.accessTokens));
     // An event of Koa, which the library's types hide. Without a listener, Koa writes to the console.
     (provider as EventEmitter).on('error', (error) => this.logger.error(error));
     return provider;
   }
+}
+
+/**
+ * CORS: the library has a rule of its own, and leaves it aside where an answer has such a header already. That is so
+ * with CORS_ORIGINS (src/http/cors.ts); without it, no answer has one.
+ */
+async function withoutOwnCors(context: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> {
+  await next();
+  if (config.CORS_ORIGINS) return;
+  for (const name of Object.keys(context.response.headers))
+    if (name.startsWith('access-control-')) context.remove(name);
 }
 
 /** The library answers every failure with 500. 503: the database is away, or was just restored. */

@@ -28,7 +28,7 @@ const PAGES = [
   ['GET', `${ROUTES.end_session}/success`],
 ] as const;
 
-/** Routes of the library that applications call. OPTIONS is for CORS. */
+/** Routes of the library that applications call. */
 const ENDPOINTS = [
   ['POST', ROUTES.token],
   ['GET', ROUTES.jwks],
@@ -71,11 +71,13 @@ export function mountOAuth(app: NestFastifyApplication): void {
     // The library reads the body itself.
     scope.addContentTypeParser('*', (_request, _body, done) => done(null));
     scope.setErrorHandler(sendErrorPage);
+    scope.options('/oauth/*', { config: { cors: false } }, (_request, reply) => reply.callNotFound());
     const buckets = new TokenBuckets(BURST, PER_SECOND);
     for (const [method, url] of PAGES) {
       scope.route({
         method,
         url,
+        config: { cors: false },
         handler: async (request, reply) => {
           const network = networkOf(request.ip);
           const seconds = buckets.take(network);
@@ -87,8 +89,10 @@ export function mountOAuth(app: NestFastifyApplication): void {
       });
     }
     for (const [method, url] of ENDPOINTS) {
+      // Of these, pages of other origins may call all (src/http/cors.ts), and no other route of /oauth.
+      scope.options(url, (_request, reply) => reply.callNotFound());
       scope.route({
-        method: [method, 'OPTIONS'],
+        method,
         url,
         errorHandler: (error, request, reply) => void sendErrorJson(error, request, reply),
         handler: (request, reply) => {
@@ -109,12 +113,13 @@ export function mountOAuth(app: NestFastifyApplication): void {
       (_request, body, done) => done(null, new URLSearchParams(body as string)),
     );
     scope.setErrorHandler(sendErrorPage);
-    scope.get<InteractionForm>(INTERACTION, (request, reply) => interactions.show(request, reply));
-    scope.post<InteractionForm>(INTERACTION, (request, reply) =>
+    const page = { config: { cors: false } };
+    scope.get<InteractionForm>(INTERACTION, page, (request, reply) => interactions.show(request, reply));
+    scope.post<InteractionForm>(INTERACTION, page, (request, reply) =>
       asCurrentRequest(request, () => interactions.submit(request, reply)),
     );
-    scope.get('/oauth/invite', (request, reply) => invites.show(request, reply));
-    scope.post<Form>('/oauth/invite', (request, reply) =>
+    scope.get('/oauth/invite', page, (request, reply) => invites.show(request, reply));
+    scope.post<Form>('/oauth/invite', page, (request, reply) =>
       asCurrentRequest(request, () => invites.submit(request, reply)),
     );
     scope.get(ACCOUNT, (request: AccountRequest, reply) => account.show(request, reply));

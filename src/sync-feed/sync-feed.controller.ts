@@ -9,6 +9,7 @@ import { Endpoint } from '../access/endpoint.decorator.js';
 import { documentHeaders } from '../api/errors.decorator.js';
 import { ApiIfNoneMatch } from '../api/etag.decorator.js';
 import { invalidRequest, missingParameter, notFound } from '../http/api-error.js';
+import { varyOn } from '../http/cors.js';
 import { isNotModified } from '../http/etag.js';
 import { JSON_TYPE } from '../http/json-body.js';
 import { feedRead } from '../signals/signals.js';
@@ -20,6 +21,8 @@ import { SyncFeedService } from './sync-feed.service.js';
 import { SyncQuery } from './sync-query.js';
 
 const ETAG = 'State of the feed.';
+
+const VARY = varyOn('Authorization');
 
 const RESYNC_URL = 'https://sync.example.com/api/v1/sync.json?since=1970-01-01T00%3A00%3A00Z&compact=true';
 
@@ -72,7 +75,7 @@ export class SyncFeedController {
   ): Promise<string | Readable | undefined> {
     const resolved = await this.feed.resolve(caller, query);
     const { etag } = resolved;
-    void reply.headers({ ETag: etag, 'Cache-Control': 'private, no-cache', Vary: 'Authorization' });
+    void reply.headers({ ETag: etag, 'Cache-Control': 'private, no-cache', Vary: VARY });
     if (isNotModified(request, etag)) {
       feedRead.publish({ isCompact: resolved.isCompact, result: 'not_modified' });
       void reply.status(304);
