@@ -77,7 +77,7 @@ const CHANGES: Record<string, () => Promise<Change>> = {
   'post /api/v1/api-clients': async () => ({
     run: () => app.admin.post(CLIENTS, { name: 'app', developerId: 'dev', scopes: ['sync:read'] }),
     action: 'client.created',
-    details: { scopes: ['sync:read'] },
+    details: { scopes: ['sync:read'], pkce: 'required' },
   }),
   'patch /api/v1/api-clients/{id}': async () => {
     const { id } = await createClient(app.admin, { developerId: 'dev' });

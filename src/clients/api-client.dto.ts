@@ -1,8 +1,8 @@
 import { ApiProperty, IntersectionType, OmitType, PartialType, PickType } from '@nestjs/swagger';
 import { CLIENT_SCOPES, type Scope } from '../access/scopes.js';
-import { Assets, Datetime, Flag, Id, List, ListOf, OPTIONAL, SomeOf, Text } from '../api/fields.js';
+import { Assets, Datetime, Flag, Id, List, ListOf, OneOf, OPTIONAL, SomeOf, Text } from '../api/fields.js';
 import { PageBody, PageQuery } from '../api/page.dto.js';
-import type { ApiClient } from './api-client.entity.js';
+import { type ApiClient, PKCE, type Pkce } from './api-client.entity.js';
 import { AreRedirectUris } from './redirect-uri.js';
 
 /** As many as fit into the URL of the next feed request. */
@@ -36,6 +36,14 @@ class ApiClientFields {
   })
   scopes: Scope[];
 
+  @OneOf(PKCE, {
+    description:
+      'PKCE (RFC 7636) at `/oauth/authorize`. `optional` is for a confidential client whose OAuth library has no ' +
+      'PKCE.',
+    example: 'required',
+  })
+  pkce: Pkce;
+
   @Flag({
     description: 'Public client (RFC 6749, section 2.1): it cannot keep a secret, so it has none.',
     example: false,
@@ -46,13 +54,16 @@ class ApiClientFields {
 /** Documents the defaults; ApiClientsService sets them. */
 export class CreateApiClientDto extends IntersectionType(
   PickType(ApiClientFields, ['name', 'developerId', 'scopes']),
-  PartialType(PickType(ApiClientFields, ['redirectUris', 'defaultAssets', 'public']), OPTIONAL),
+  PartialType(PickType(ApiClientFields, ['redirectUris', 'defaultAssets', 'pkce', 'public']), OPTIONAL),
 ) {
   @ApiProperty({ type: [String], default: [] })
   override redirectUris?: string[];
 
   @ApiProperty({ type: [String], default: null })
   override defaultAssets?: string[] | null;
+
+  @ApiProperty({ default: 'required' })
+  override pkce?: Pkce;
 
   @ApiProperty({ default: false })
   override public?: boolean;
@@ -89,9 +100,9 @@ export class ApiClientBody extends ApiClientFields {
 
   /** @param client any but the server's own, which has no owner */
   static of(client: ApiClient): ApiClientBody {
-    const { id, name, redirectUris, defaultAssets, scopes } = client;
+    const { id, name, redirectUris, defaultAssets, scopes, pkce } = client;
     return {
-      ...{ id, name, redirectUris, defaultAssets, scopes },
+      ...{ id, name, redirectUris, defaultAssets, scopes, pkce },
       developerId: client.owner!.developerId,
       public: client.secretHash === null,
       previousSecretExpiresAt: client.previousSecretExpiresAt?.toISOString() ?? null,

@@ -2,6 +2,9 @@ import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import type { Scope } from '../access/scopes.js';
 import { Developer } from '../developers/developer.entity.js';
 
+export const PKCE = ['required', 'optional'] as const;
+export type Pkce = (typeof PKCE)[number];
+
 /** API client: an application that acts for developers, with API keys or with tokens granted by them. */
 @Entity('api_clients')
 export class ApiClient {
@@ -27,6 +30,10 @@ export class ApiClient {
   /** Scopes that its API keys and tokens may have. */
   @Column('varchar', { length: 32, array: true })
   scopes: Scope[];
+
+  /** PKCE (RFC 7636) at authorization requests; always required of a public client. */
+  @Column('varchar', { length: 16 })
+  pkce: Pkce;
 
   /** SHA-256 of the secret; null for a public client, which has none. */
   @Column('bytea', { name: 'secret_hash', nullable: true })

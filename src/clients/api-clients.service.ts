@@ -69,8 +69,10 @@ export class ApiClientsService {
       public: isPublic = false,
       redirectUris = [],
       defaultAssets = null,
+      pkce = 'required',
       ...settings
     } = dto;
+    if (isPublic && pkce === 'optional') throw PUBLIC_NEEDS_PKCE;
     const owner = await this.developers.findOrCreate(developerId);
     const secret = isPublic ? null : generateClientSecret();
     const now = new Date();
@@ -78,6 +80,7 @@ export class ApiClientsService {
       ...settings,
       redirectUris,
       defaultAssets,
+      pkce,
       id: uuidv7(),
       owner,
       secretHash: secret === null ? null : hashSecret(secret),
@@ -90,7 +93,8 @@ export class ApiClientsService {
       await lockDeveloper(manager, owner);
       await manager.save(client);
       const { id: targetId, scopes } = client;
-      await audit(manager, caller, { action: 'client.created', targetId, developerId, details: { scopes } });
+      const details = { scopes, pkce };
+      await audit(manager, caller, { action: 'client.created', targetId, developerId, details });
     });
     return { ...ApiClientBody.of(client), secret };
   }
@@ -113,13 +117,16 @@ export class ApiClientsService {
     return ApiClientBody.of(client);
   }
 
-  /** @throws ApiError 404 */
+  /** @throws ApiError 404, 400 for a public client without PKCE */
   async update(caller: Caller, id: string, changes: UpdateApiClientDto): Promise<ApiClientBody> {
     const fields = Object.entries(changes).flatMap(([field, value]) => (value === undefined ? [] : [field]));
     const row = { ...changes, updatedAt: new Date() };
-    const work = (clients: Clients) => clients.update({ id, ...MANAGED }, row);
-    await this.change(caller, id, { action: 'client.updated', details: { fields } }, work);
-    return this.get(id);
+    const confidential = changes.pkce === 'optional' && { secretHash: Not(IsNull()) };
+    const work = (clients: Clients) => clients.update({ id, ...MANAGED, ...confidential }, row);
+    const isUpdated = await this.change(caller, id, { action: 'client.updated', details: { fields } }, work);
+    const body = await this.get(id);
+    if (!isUpdated) throw PUBLIC_NEEDS_PKCE;
+    return body;
   }
 
   /** @throws ApiError 404, 400 for a public client */
@@ -183,5 +190,7 @@ export class ApiClientsService {
 }
 
 export const noClient = (id: string) => notFound(`There is no API client ${id}.`);
+
+export const PUBLIC_NEEDS_PKCE = invalidRequest('A public client must use PKCE.');
 
 export const PUBLIC_CLIENT = invalidRequest('A public client has no secret.');

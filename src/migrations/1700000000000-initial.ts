@@ -61,6 +61,7 @@ const UP = [
     redirect_uris text[] NOT NULL,
     default_assets varchar(80)[],
     scopes varchar(32)[] NOT NULL,
+    pkce varchar(16) NOT NULL,
     secret_hash bytea,
     previous_secret_hash bytea,
     previous_secret_expires_at timestamptz(3),
@@ -70,9 +71,10 @@ const UP = [
     CONSTRAINT api_clients_owner FOREIGN KEY (user_id) REFERENCES developers (user_id)
   )`,
   // The server's own client, the page at /docs. Its redirect URI depends on PUBLIC_URL and is not stored.
-  `INSERT INTO api_clients (id, name, redirect_uris, scopes, created_at, updated_at)
+  `INSERT INTO api_clients (id, name, redirect_uris, scopes, pkce, created_at, updated_at)
   VALUES (
-    '00000000-0000-7000-8000-000000000001', 'API documentation', '{}', '{sync:read,sync:write}', now(), now()
+    '00000000-0000-7000-8000-000000000001', 'API documentation', '{}', '{sync:read,sync:write}', 'required',
+    now(), now()
   )`,
   `CREATE TABLE api_keys (
     id uuid NOT NULL,

@@ -8,6 +8,7 @@ import { AuthorizationServer } from './authorization-server.js';
 import { LoginOrigins } from './login-origins.service.js';
 import { Logins } from './logins.js';
 import { errors, type Provider, withForwardedHeaders } from './oidc-provider.js';
+import { OPENID } from './openid.js';
 import { assertSameOrigin } from './page-reply.js';
 import { consentPage, errorPage, loginPage } from './pages.js';
 
@@ -19,6 +20,12 @@ interface Interaction {
   details: Awaited<ReturnType<Provider['interactionDetails']>>;
   request: InteractionRequest;
   reply: FastifyReply;
+}
+
+/** Scopes that a consent has to give. */
+interface MissingScopes {
+  missingOIDCScope?: string[];
+  missingResourceScopes?: Record<string, string[]>;
 }
 
 /** The login and the consent page, between /oauth/authorize and the redirect to the application. */
@@ -78,13 +85,11 @@ export class Interactions {
     const known = details.grantId === undefined ? undefined : await provider.Grant.find(details.grantId);
     const clientId = String(details.params.client_id);
     const grant = known ?? new provider.Grant({ accountId: details.session!.accountId, clientId });
-    const missing = details.prompt.details.missingResourceScopes as Record<string, string[]> | undefined;
-    const scopes = missing?.[audience()] ?? [];
-    if (scopes.length > 0) {
-      // The library checks both: scopes of OpenID Connect, and those of the resource (RFC 8707).
-      grant.addOIDCScope(scopes.join(' '));
-      grant.addResourceScope(audience(), scopes.join(' '));
-    }
+    // The library checks both: scopes of OpenID Connect, and those of the resource (RFC 8707).
+    const { missingOIDCScope, missingResourceScopes } = details.prompt.details as MissingScopes;
+    if (missingOIDCScope) grant.addOIDCScope(missingOIDCScope.join(' '));
+    const scopes = missingResourceScopes?.[audience()];
+    if (scopes) grant.addResourceScope(audience(), scopes.join(' '));
     await this.finish(interaction, { consent: { grantId: await grant.save() } });
   }
 
@@ -114,7 +119,9 @@ export class Interactions {
             clientName: client.name,
             owner: client.owner?.developerId,
             developerId: session!.accountId,
-            scopes: requested.filter((scope) => client.scopes.some((allowed) => allowed === scope)),
+            scopes: requested.filter((scope) =>
+              [...client.scopes, OPENID].some((allowed) => allowed === scope),
+            ),
             redirectUri,
           });
     // Browsers apply `form-action` to the redirects after a form, too, and those end at the application.

@@ -3,16 +3,17 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { CLIENT_SCOPES } from '../access/scopes.js';
 import { config } from '../config.js';
 import type { AccessTokensService } from '../tokens/access-tokens.service.js';
+import { OPENID } from './openid.js';
 
-/** Middleware that corrects the library's responses: to discovery, introspection and revocation. */
+/** Middleware that corrects the library's responses: of tokens, introspection and revocation. */
 export function jwtIntrospection(tokens: AccessTokensService) {
   return async (context: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
     await next();
     const body = (context.body ?? {}) as Record<string, unknown>;
     const { client, provider, route } = context.oidc;
-    if (route === 'discovery') {
-      // The library adds `openid`, which no client may request.
-      body.scopes_supported = CLIENT_SCOPES;
+    if (route === 'token' && body.id_token !== undefined) {
+      // RFC 6749, section 5.1: all granted scopes. The library states those of the access token.
+      body.scope = [OPENID, body.scope].filter(Boolean).join(' ');
     } else if (route === 'introspection' && body.active === true && typeof body.scope === 'string') {
       // A refresh token: the library states its granted scopes, some of which the client may have lost since.
       const allowed = client!.scope?.split(' ');
@@ -28,6 +29,8 @@ export function jwtIntrospection(tokens: AccessTokensService) {
         context.status = 500;
       }
     }
+    // RFC 7009 leaves the body open. Client libraries parse JSON, and some fail on an empty text.
+    if (route === 'revocation' && context.status === 200) context.body = {};
   };
 }
 
@@ -42,8 +45,6 @@ async function answerForJwt(context: KoaContextWithOIDC, tokens: AccessTokensSer
   const claims = verified?.client_id === client!.clientId ? verified : undefined;
   if (route === 'revocation') {
     if (claims) await tokens.revoke(claims);
-    context.type = 'text';
-    context.body = '';
   } else context.body = (claims && (await introspect(tokens, claims))) ?? { active: false };
   context.status = 200;
 }

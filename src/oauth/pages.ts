@@ -58,6 +58,7 @@ export const loginPage = (clientName: string | undefined, problem?: string, deve
 
 /** By scope. */
 export const PERMISSIONS: Record<string, string> = {
+  openid: 'Know your developer ID',
   'sync:read': 'Read your records, and records that others share with you',
   'sync:write': 'Create, change, delete and share your records',
 };

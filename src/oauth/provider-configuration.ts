@@ -5,6 +5,7 @@ import type { DevelopersService } from '../developers/developers.service.js';
 import { audience } from '../tokens/audience.js';
 import { publicPath } from '../http/public-path.js';
 import { errorPageOf } from './error-words.js';
+import { OPENID } from './openid.js';
 import { errors } from './oidc-provider.js';
 import { loggedOutPage, logoutPage } from './pages.js';
 
@@ -45,13 +46,15 @@ export function providerConfiguration(
 ): Configuration {
   return {
     routes: ROUTES,
-    scopes: [...CLIENT_SCOPES],
+    scopes: [...CLIENT_SCOPES, OPENID],
+    extraClientMetadata: { properties: ['pkce'] },
     responseTypes: ['code'],
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     // The library calls the check once the client and the redirect URI are known to be right.
     extraParams: { state: ({ oidc }) => assertLengths(oidc.params!) },
-    pkce: { required: () => true },
+    // RFC 9700, section 2.1.1: a public client must use it.
+    pkce: { required: (_context, client) => client.pkce !== 'optional' },
     allowOmittingSingleRegisteredRedirectUri: false,
     ttl: LIFETIMES,
     rotateRefreshToken: true,
@@ -104,11 +107,16 @@ export function providerConfiguration(
         useGrantedResource: () => true,
         getResourceServerInfo: ({ oidc }, resource, client) => {
           if (resource !== audience()) throw new errors.InvalidTarget();
-          // A token without scopes would fail at the API. A refresh may omit them: it keeps the granted ones.
-          if (oidc.route === 'authorization' || oidc.params!.grant_type === 'client_credentials')
-            assertScope(oidc.params!.scope);
+          const allowed = CLIENT_SCOPES.filter((name) => scopesOf(client.scope).includes(name)).join(' ');
+          const isLogin = oidc.route === 'authorization';
+          // A refresh may omit the scope: it keeps the granted ones.
+          if (isLogin || oidc.params!.grant_type === 'client_credentials') {
+            // RFC 6749, section 3.3: the default is what the client may have at the API.
+            oidc.params!.scope ??= allowed;
+            assertScope(oidc.params!.scope, isLogin ? [...CLIENT_SCOPES, OPENID] : CLIENT_SCOPES);
+          }
           return {
-            scope: client.scope ?? '',
+            scope: allowed,
             audience: resource,
             accessTokenFormat: 'jwt',
             accessTokenTTL: LIFETIMES.AccessToken,
@@ -136,9 +144,11 @@ function assertLengths(params: Record<string, unknown>): void {
     throw new errors.InvalidRequest(`the request must not be longer than ${MAX_TOTAL} characters`);
 }
 
-/** @throws InvalidScope without at least one known scope */
-function assertScope(scope: unknown): void {
-  const requested = typeof scope === 'string' ? scope.split(' ') : [];
-  if (CLIENT_SCOPES.some((known) => requested.includes(known))) return;
-  throw new errors.InvalidScope(`scope must contain ${CLIENT_SCOPES.join(' or ')}`, requested.join(' '));
+const scopesOf = (scope: unknown): string[] => (typeof scope === 'string' ? scope.split(' ') : []);
+
+/** A token without scopes would fail at the API. @throws InvalidScope without at least one of these scopes */
+function assertScope(scope: unknown, known: readonly string[]): void {
+  const requested = scopesOf(scope);
+  if (known.some((name) => requested.includes(name))) return;
+  throw new errors.InvalidScope(`scope must contain ${known.join(' or ')}`, requested.join(' '));
 }

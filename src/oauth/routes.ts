@@ -12,6 +12,7 @@ import { AuthorizationServer } from './authorization-server.js';
 import { Interactions } from './interactions.js';
 import { InvitePages } from './invite-pages.js';
 import { errorPageOf } from './error-words.js';
+import { formOf, withForm } from './json-form.js';
 import { oauthErrorOf } from './oauth-error.js';
 import { answer, errors } from './oidc-provider.js';
 import { sendTooMany } from './page-reply.js';
@@ -88,6 +89,11 @@ export function mountOAuth(app: NestFastifyApplication): void {
         },
       });
     }
+    scope.addContentTypeParser(
+      'application/json',
+      { parseAs: 'string', bodyLimit: FORM_LIMIT },
+      (_request, body, done) => done(null, formOf(body as string)),
+    );
     for (const [method, url] of ENDPOINTS) {
       // Of these, pages of other origins may call all (src/http/cors.ts), and no other route of /oauth.
       scope.options(url, (_request, reply) => reply.callNotFound());
@@ -99,7 +105,13 @@ export function mountOAuth(app: NestFastifyApplication): void {
           // Errors are JSON (RFC 6749, section 5.2). The library would answer with a page to a client that
           // prefers HTML, and some HTTP libraries send such a header by default.
           request.raw.headers.accept = 'application/json';
-          return callLibrary(server, request, reply);
+          const { body } = request;
+          return callLibrary(
+            server,
+            request,
+            reply,
+            typeof body === 'string' ? withForm(request.raw, body) : undefined,
+          );
         },
       });
     }
@@ -129,11 +141,16 @@ export function mountOAuth(app: NestFastifyApplication): void {
   });
 }
 
-/** Lets the library answer, with the headers that every response has. */
+/**
+ * Lets the library answer, with the headers that every response has.
+ *
+ * @param raw the request as the library gets it
+ */
 async function callLibrary(
   server: AuthorizationServer,
   request: FastifyRequest,
   reply: FastifyReply,
+  raw = request.raw,
 ): Promise<void> {
   // Before hijack(): if it fails, the error handlers can still answer.
   const provider = await server.current();
@@ -142,7 +159,7 @@ async function callLibrary(
   reply.raw.setHeader('content-security-policy', LIBRARY_POLICY);
   // Graceful shutdown: a server that has stopped to listen closes its connections.
   if (!reply.server.server.listening) reply.raw.setHeader('connection', 'close');
-  await asCurrentRequest(request, () => answer(provider, request.raw, reply.raw));
+  await asCurrentRequest(request, () => answer(provider, raw, reply.raw));
   // The library stops reading a body that is too large. Discard the rest, or the connection would hang.
   request.raw.resume();
 }

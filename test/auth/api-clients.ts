@@ -50,8 +50,8 @@ async function loadService() {
 async function insertOwnClient(): Promise<string> {
   const id = randomUUID();
   await app.dataSource.query(
-    `INSERT INTO api_clients (id, name, redirect_uris, scopes, created_at, updated_at)
-     VALUES ($1, 'ours', '{}', '{sync:read,sync:write}', now(), now())`,
+    `INSERT INTO api_clients (id, name, redirect_uris, scopes, pkce, created_at, updated_at)
+     VALUES ($1, 'ours', '{}', '{sync:read,sync:write}', 'required', now(), now())`,
     [id],
   );
   return id;
@@ -65,6 +65,7 @@ describe('POST /api/v1/api-clients', () => {
       redirectUris: ['https://planner.example.com/callback', 'com.example.planner:/callback'],
       defaultAssets: ['routes', 'Trips'],
       scopes: ['sync:write', 'sync:read'],
+      pkce: 'optional',
       public: false,
     };
     const created = await createClient(settings);
@@ -82,6 +83,7 @@ describe('POST /api/v1/api-clients', () => {
     expect(await createClient()).toMatchObject({
       redirectUris: [],
       defaultAssets: null,
+      pkce: 'required',
       public: false,
       secret: expect.stringMatching(SECRET),
     });

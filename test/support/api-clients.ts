@@ -13,6 +13,7 @@ export async function createClient(
     name: string;
     redirectUris: string[];
     scopes: string[];
+    pkce: string;
     public: boolean;
     developerId: string;
   }> = {},

@@ -3,6 +3,7 @@ import type { AdapterPayload } from 'oidc-provider';
 import type { ApiClient } from '../../clients/api-client.entity.js';
 import type { ApiClientsService } from '../../clients/api-clients.service.js';
 import { DOCS_CLIENT, docsRedirectUri } from '../docs-client.js';
+import { OPENID } from '../openid.js';
 import { BaseAdapter } from './base-adapter.js';
 
 /** API clients as the library reads them. Only the API creates, changes and deletes them. */
@@ -36,7 +37,8 @@ function toMetadata(client: ApiClient): AdapterPayload | undefined {
       ...(hasRedirect ? ['authorization_code', 'refresh_token'] : []),
       ...(isPublic ? [] : ['client_credentials']),
     ],
-    scope: client.scopes.join(' '),
+    scope: [...client.scopes, ...(hasRedirect ? [OPENID] : [])].join(' '),
+    pkce: client.pkce,
     // The library requires a secret here. `compareClientSecret` verifies against the hash (oidc-provider.ts).
     ...(isPublic
       ? { token_endpoint_auth_method: 'none' }
