@@ -3,18 +3,15 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { CLIENT_SCOPES } from '../access/scopes.js';
 import { config } from '../config.js';
 import type { AccessTokensService } from '../tokens/access-tokens.service.js';
-import { OPENID } from './openid.js';
+import { isLogin, OPENID } from './openid.js';
 
-/** Middleware that corrects the library's responses: of tokens, introspection and revocation. */
+/** Middleware that corrects the library's responses to introspection and revocation. */
 export function jwtIntrospection(tokens: AccessTokensService) {
   return async (context: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
     await next();
     const body = (context.body ?? {}) as Record<string, unknown>;
     const { client, provider, route } = context.oidc;
-    if (route === 'token' && body.id_token !== undefined) {
-      // RFC 6749, section 5.1: all granted scopes. The library states those of the access token.
-      body.scope = [OPENID, body.scope].filter(Boolean).join(' ');
-    } else if (route === 'introspection' && body.active === true && typeof body.scope === 'string') {
+    if (route === 'introspection' && body.active === true && typeof body.scope === 'string') {
       // A refresh token: the library states its granted scopes, some of which the client may have lost since.
       const allowed = client!.scope?.split(' ');
       const granted = body.scope.split(' ');
@@ -54,10 +51,11 @@ async function introspect(tokens: AccessTokensService, claims: JWTPayload) {
   const caller = await tokens.findCaller(claims);
   if (!caller) return undefined;
   const { sub, client_id, aud, exp, iat, jti } = claims;
+  const scopes = CLIENT_SCOPES.filter((scope) => caller.has(scope));
   return {
     active: true,
     token_type: 'Bearer',
     ...{ sub, client_id, iss: config.PUBLIC_URL, aud, exp, iat, jti },
-    scope: CLIENT_SCOPES.filter((scope) => caller.has(scope)).join(' '),
+    scope: [...(isLogin(claims) ? [OPENID] : []), ...scopes].join(' '),
   };
 }

@@ -17,6 +17,7 @@ import { Logins } from './logins.js';
 import { Password } from './password.entity.js';
 import { PasswordsController } from './passwords.controller.js';
 import { PasswordsService } from './passwords.service.js';
+import { UserInfo } from './user-info.js';
 
 /**
  * The built-in authorization server (OAuth 2.0). A login, step by step:
@@ -56,6 +57,7 @@ import { PasswordsService } from './passwords.service.js';
     LoginThrottleService,
     Logins,
     PasswordsService,
+    UserInfo,
   ],
 })
 export class OAuthModule {

@@ -1,6 +1,7 @@
 import type { Configuration } from 'oidc-provider';
 import { CLIENT_SCOPES } from '../access/scopes.js';
 import type { ApiClientsService } from '../clients/api-clients.service.js';
+import { config } from '../config.js';
 import type { DevelopersService } from '../developers/developers.service.js';
 import { audience } from '../tokens/audience.js';
 import { publicPath } from '../http/public-path.js';
@@ -39,6 +40,9 @@ export const ROUTES = {
   end_session: '/oauth/logout',
 };
 
+/** Not the library's. */
+export const USER_INFO = '/oauth/userinfo';
+
 /** The library's settings, without adapters and keys. */
 export function providerConfiguration(
   clients: ApiClientsService,
@@ -68,6 +72,8 @@ export function providerConfiguration(
       const developer = await developers.find(developerId);
       return developer && { accountId: developerId, claims: async () => ({ sub: developerId }) };
     },
+    // Of the library's two kinds of access tokens, its own endpoint takes those that are no JWT (user-info.ts).
+    discovery: { userinfo_endpoint: config.PUBLIC_URL + USER_INFO },
     interactions: { url: (_context, { uid }) => `${publicPath('/oauth/interaction')}/${uid}` },
     formats: {
       customizers: {
@@ -107,16 +113,17 @@ export function providerConfiguration(
         useGrantedResource: () => true,
         getResourceServerInfo: ({ oidc }, resource, client) => {
           if (resource !== audience()) throw new errors.InvalidTarget();
-          const allowed = CLIENT_SCOPES.filter((name) => scopesOf(client.scope).includes(name)).join(' ');
           const isLogin = oidc.route === 'authorization';
           // A refresh may omit the scope: it keeps the granted ones.
           if (isLogin || oidc.params!.grant_type === 'client_credentials') {
             // RFC 6749, section 3.3: the default is what the client may have at the API.
-            oidc.params!.scope ??= allowed;
+            oidc.params!.scope ??= CLIENT_SCOPES.filter((name) => scopesOf(client.scope).includes(name)).join(
+              ' ',
+            );
             assertScope(oidc.params!.scope, isLogin ? [...CLIENT_SCOPES, OPENID] : CLIENT_SCOPES);
           }
           return {
-            scope: allowed,
+            scope: client.scope ?? '',
             audience: resource,
             accessTokenFormat: 'jwt',
             accessTokenTTL: LIFETIMES.AccessToken,

@@ -17,8 +17,9 @@ import { oauthErrorOf } from './oauth-error.js';
 import { answer, errors } from './oidc-provider.js';
 import { sendTooMany } from './page-reply.js';
 import { errorPage } from './pages.js';
-import { ROUTES } from './provider-configuration.js';
+import { ROUTES, USER_INFO } from './provider-configuration.js';
 import { TokenBuckets } from './token-buckets.js';
+import { UserInfo } from './user-info.js';
 
 /** Routes of the library that browsers show: method and path. */
 const PAGES = [
@@ -65,6 +66,7 @@ export function mountOAuth(app: NestFastifyApplication): void {
   const interactions = app.get(Interactions);
   const invites = app.get(InvitePages);
   const account = app.get(AccountPages);
+  const userInfo = app.get(UserInfo);
   const fastify = app.getHttpAdapter().getInstance();
 
   void fastify.register(async (scope) => {
@@ -115,6 +117,13 @@ export function mountOAuth(app: NestFastifyApplication): void {
         },
       });
     }
+    scope.options(USER_INFO, (_request, reply) => reply.callNotFound());
+    scope.route({
+      method: ['GET', 'POST'],
+      url: USER_INFO,
+      errorHandler: (error, request, reply) => void sendErrorJson(error, request, reply),
+      handler: (request, reply) => userInfo.answer(request, reply),
+    });
   });
 
   void fastify.register(async (scope) => {

@@ -138,7 +138,7 @@ it('a page of a listed origin logs in with PKCE, reads, writes, polls with 304, 
 
   const feed = '/api/v1/sync.json?since=1970-01-01T00:00:00Z';
   const synced = await request(page, feed, { headers });
-  expect(synced!.body.items).toHaveLength(1);
+  expect(synced!.body.items).toHaveLength(2);
   const poll = { headers: { ...headers, 'if-none-match': synced!.headers.etag } };
   expect(await request(page, feed, poll)).toMatchObject({ status: 304, body: '' });
   expect((await request(page, path, { method: 'DELETE', headers }))!.status).toBe(204);
@@ -172,12 +172,12 @@ it('a page of a listed origin logs in with PKCE, reads, writes, polls with 304, 
 
 it('the browser gives a page of another origin nothing, and sends no write of it', async () => {
   const { body } = await server.admin.post('/api/v1/api-keys', {
-    developerId: 'dev-789',
+    developerId: 'dev-790',
     scopes: ['sync:read', 'sync:write'],
   });
   const headers = { authorization: `Bearer ${body.key}`, 'content-type': 'application/json' };
   const records = '/api/v1/sync/records';
-  const create = { developerId: 'dev-789', resourceType: 'ROUTE', resourceKey: 'b', data: {} };
+  const create = { developerId: 'dev-790', resourceType: 'ROUTE', resourceKey: 'b', data: {} };
   const write = { method: 'POST', headers, body: JSON.stringify(create) };
   const page = await browser.newPage();
   await page.goto(origins[1]);

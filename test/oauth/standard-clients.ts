@@ -247,7 +247,7 @@ describe('OpenID Connect: a login to an application', () => {
         iat: expect.any(Number),
         exp: payload.iat! + 3_600,
       });
-      expect(decodeJwt(tokens.access_token).scope).toBe('sync:read');
+      expect(decodeJwt(tokens.access_token).scope).toBe('openid sync:read');
       expect((await new Api(app.url, tokens.access_token).get(RECORDS)).status).toBe(200);
 
       const refresh = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token };
@@ -311,6 +311,34 @@ describe('OpenID Connect: a login to an application', () => {
     expect((await post(app.url, '/oauth/introspect', client, { token })).body).toEqual({ active: false });
   });
 
+  it('is confirmed at the userinfo endpoint, as long as the grant lasts', async () => {
+    const ask = (token?: string, method = 'GET') =>
+      new Api(app.url, token).request(method, '/oauth/userinfo');
+    const login = await createClient(app.admin);
+    const tokens = await getIdTokens(login, { scope: 'openid' });
+    for (const method of ['GET', 'POST']) {
+      const answer = await ask(tokens.access_token, method);
+      expect(answer).toMatchObject({ status: 200, body: { sub: DEVELOPER } });
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+    }
+    const { access_token } = await getTokens(app.url, client, DEVELOPER);
+    const developer = await app.developer(DEVELOPER);
+    for (const [token, status, error] of [
+      [access_token, 403, 'insufficient_scope'],
+      [(await getOwnTokens(app.url, client)).access_token, 403, 'insufficient_scope'],
+      [tokens.id_token, 401, 'invalid_token'],
+      [developer.key, 401, 'invalid_token'],
+      ['x', 401, 'invalid_token'],
+      [undefined, 401, 'invalid_request'],
+    ] as const) {
+      const answer = await ask(token);
+      expect(answer).toMatchObject({ status, body: { error, error_description: expect.any(String) } });
+      expect(answer.headers.get('www-authenticate')).toBe(`Bearer realm="tidemark", error="${error}"`);
+    }
+    await post(app.url, '/oauth/revoke', login, { token: tokens.refresh_token });
+    expect((await ask(tokens.access_token)).status).toBe(401);
+  });
+
   it('is nothing that client credentials can ask for', async () => {
     const form = { grant_type: 'client_credentials', scope: 'openid' };
     expect(await post(app.url, '/oauth/token', client, form)).toMatchObject({
@@ -328,6 +356,6 @@ describe('OpenID Connect: a login to an application', () => {
       claims_supported: expect.arrayContaining(['sub', 'iss', 'auth_time']),
     });
     expect(body.scopes_supported).toHaveLength(3);
-    expect(body.userinfo_endpoint).toBeUndefined();
+    expect(body.userinfo_endpoint).toBe(`${app.url}/oauth/userinfo`);
   });
 });

@@ -1,5 +1,5 @@
 import type { AdapterPayload } from 'oidc-provider';
-import type { Scope } from '../../access/scopes.js';
+import { CLIENT_SCOPES } from '../../access/scopes.js';
 import type { DevelopersService } from '../../developers/developers.service.js';
 import { audience } from '../../tokens/audience.js';
 import type { GrantsService } from '../../tokens/grants.service.js';
@@ -21,7 +21,9 @@ export class GrantAdapter extends BaseAdapter {
     const resources = payload.resources as Record<string, string> | undefined;
     const developer = await this.developers.find(accountId!);
     if (!developer) throw new errors.InvalidRequest('the account is gone');
-    const scopes = (resources?.[audience()]?.split(' ') ?? []) as Scope[];
+    const granted = resources?.[audience()]?.split(' ') ?? [];
+    // Without `openid`, which is no scope of the API: a login alone has none.
+    const scopes = CLIENT_SCOPES.filter((scope) => granted.includes(scope));
     const [createdAt, expiresAt] = [new Date(iat! * 1_000), new Date(exp! * 1_000)];
     try {
       await this.grants.save({ id, scopes, payload, createdAt, expiresAt }, developer, clientId!);
