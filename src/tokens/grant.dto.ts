@@ -25,7 +25,7 @@ export class GrantBody {
   clientName: string;
 
   @Field({ enum: CLIENT_SCOPES, isArray: true }, [], {
-    description: 'Scopes granted to the application.',
+    description: 'Scopes granted to the application; none for a login alone (`openid`).',
     example: ['sync:read'],
   })
   scopes: Scope[];

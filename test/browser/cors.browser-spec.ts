@@ -81,7 +81,7 @@ const form = (parameters: Record<string, string>): Init => ({
   body: new URLSearchParams(parameters).toString(),
 });
 
-it('a page of a listed origin logs in with PKCE, reads, writes, polls with 304, reads errors, and logs out', async () => {
+it('a page of a listed origin logs in with PKCE, reads, writes, polls with 304, and reads errors', async () => {
   const page = await browser.newPage();
   page.setDefaultTimeout(60_000);
   await page.goto(origins[0]);

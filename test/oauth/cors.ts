@@ -3,7 +3,7 @@ import { RECORDS } from '../support/api.js';
 import { createClient } from '../support/api-clients.js';
 import { app } from './app.js';
 
-it('without CORS_ORIGINS, no page of another origin reads anything, not even with the origin of a redirect URI', async () => {
+it('without CORS_ORIGINS, no other origin reads anything, not even the origin of a redirect URI', async () => {
   const client = await createClient(app.admin);
   const { origin } = new URL(client.redirectUri);
   const ask = (method: string, path: string, headers: Record<string, string> = {}, body?: URLSearchParams) =>
