@@ -24,6 +24,7 @@ CREATE TABLE public.api_clients (
     redirect_uris text[] NOT NULL,
     default_assets character varying(80)[],
     scopes character varying(32)[] NOT NULL,
+    pkce character varying(16) NOT NULL,
     secret_hash bytea,
     previous_secret_hash bytea,
     previous_secret_expires_at timestamp(3) with time zone,
