@@ -54,7 +54,7 @@ it('behind a proxy that strips the prefix of PUBLIC_URL, the metadata has it in 
     expect(metadata.issuer).toBe(PUBLIC_URL);
     expect(metadata).not.toHaveProperty('dpop_signing_alg_values_supported');
     const urls = Object.entries(metadata).filter(([, value]) => String(value).startsWith('http'));
-    const routes = ['authorize', 'introspect', 'jwks', 'logout', 'revoke', 'token'];
+    const routes = ['authorize', 'introspect', 'jwks', 'logout', 'revoke', 'token', 'userinfo'];
     expect(urls.map(([, url]) => url).sort()).toEqual([
       PUBLIC_URL,
       ...routes.map((route) => `${PUBLIC_URL}/oauth/${route}`),
