@@ -123,6 +123,9 @@ export default defineConfig(
     languageOptions: { globals: { process: 'readonly', console: 'readonly' } },
     rules: { 'no-console': 'off' },
   },
-  { files: ['src/main.ts', 'src/restored.ts', 'test/**', 'tools/**'], rules: { 'no-console': 'off' } },
+  {
+    files: ['src/{main,restored,backup,restore,move-to-postgres}.ts', 'test/**', 'tools/**'],
+    rules: { 'no-console': 'off' },
+  },
   prettier,
 );

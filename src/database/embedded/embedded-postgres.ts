@@ -1,10 +1,10 @@
-import { tryLock } from 'fs-native-extensions';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, openSync, closeSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { openDataDir } from './data-dir.js';
+import { BACKUP_SOCKET, BackupSocket } from './backup-socket.js';
+import { assertServable, lockDataDir, openDataDir } from './data-dir.js';
 
 /** Name of the socket that PostgreSQL's clients look for in the directory given as `host`. */
 const SOCKET = '.s.PGSQL.5432';
@@ -12,18 +12,30 @@ const SOCKET = '.s.PGSQL.5432';
 /** Limit of the path of a Unix socket, in bytes. */
 const LONGEST_SOCKET_PATH = 107;
 
+/** Directory of the sockets, in the data directory; a link to another one if its path is too long. */
+const SOCKETS = 'socket';
+
 /**
  * A new directory that only this user can enter: in the data directory, or in the system's if the path is too
  * long.
  */
 function socketDirectory(dataDir: string): string {
-  const directory = join(dataDir, 'socket');
-  if (Buffer.byteLength(join(directory, SOCKET)) > LONGEST_SOCKET_PATH)
-    return mkdtempSync(join(tmpdir(), 'tidemark-'));
+  const directory = join(dataDir, SOCKETS);
   // A killed process leaves it behind. The lock of the data directory is held, so no other process uses it.
   rmSync(directory, { recursive: true, force: true });
-  mkdirSync(directory, { mode: 0o700 });
-  return directory;
+  if (Buffer.byteLength(join(directory, SOCKET)) <= LONGEST_SOCKET_PATH) {
+    mkdirSync(directory, { mode: 0o700 });
+    return directory;
+  }
+  const elsewhere = mkdtempSync(join(tmpdir(), 'tidemark-'));
+  symlinkSync(elsewhere, directory);
+  return elsewhere;
+}
+
+/** Path of the socket for backups of the server that runs on this directory; undefined: none runs. */
+export function findBackupSocket(dataDir: string): string | undefined {
+  const directory = join(dataDir, SOCKETS);
+  return existsSync(directory) ? join(realpathSync(directory), BACKUP_SOCKET) : undefined;
 }
 
 /**
@@ -32,27 +44,27 @@ function socketDirectory(dataDir: string): string {
  * socket that only this user can open. It is ONE session: the pool must have exactly one connection.
  */
 export class EmbeddedPostgres {
+  private backups?: BackupSocket;
+
   private constructor(
     private readonly worker: Worker,
-    private readonly lockFile: number,
+    private readonly path: string,
+    private readonly unlock: () => void,
     /** Directory of the socket; what `pg` takes as `host`. */
     readonly host: string,
   ) {}
 
   /**
    * @param dataDir directory of the database; created if missing
+   * @param isMoving true: opens a database that may have moved already, for the rest of the move
    * @throws Error when another process uses the directory, or the database cannot be opened
    */
-  static async start(dataDir: string): Promise<EmbeddedPostgres> {
+  static async start(dataDir: string, isMoving = false): Promise<EmbeddedPostgres> {
     const path = openDataDir(dataDir);
+    if (!isMoving) assertServable(path);
     const directory = openDataDir(join(path, 'postgres'));
     const isNew = !existsSync(join(directory, 'PG_VERSION'));
-    // The kernel drops this lock with the process, however it ends: a stale lock cannot exist.
-    const lockFile = openSync(join(path, 'lock'), 'a+');
-    if (!tryLock(lockFile)) {
-      closeSync(lockFile);
-      throw new Error(`DATA_DIR ${path} is in use by another process`);
-    }
+    const unlock = lockDataDir(path);
     const host = socketDirectory(path);
     const open = async () => {
       const worker = new Worker(new URL('./embedded-postgres.worker.js', import.meta.url), {
@@ -60,7 +72,7 @@ export class EmbeddedPostgres {
         // The worker must not inherit flags of the process, such as those of a test runner.
         execArgv: [],
       });
-      const embedded = new EmbeddedPostgres(worker, lockFile, host);
+      const embedded = new EmbeddedPostgres(worker, path, unlock, host);
       try {
         await once(worker, 'message');
         return embedded;
@@ -82,6 +94,16 @@ export class EmbeddedPostgres {
     return embedded;
   }
 
+  /** Lets `npm run backup` copy the files while this process runs. @param execute one statement */
+  async serveBackups(execute: (sql: string) => Promise<object[]>): Promise<void> {
+    this.backups = await BackupSocket.listen(join(this.host, BACKUP_SOCKET), execute);
+  }
+
+  /** Ends a backup that runs, while statements can still be executed. */
+  async stopBackups(): Promise<void> {
+    await this.backups?.close();
+  }
+
   async stop(): Promise<void> {
     await this.stopWorker();
     await this.release();
@@ -95,7 +117,8 @@ export class EmbeddedPostgres {
 
   private async release(): Promise<void> {
     await this.worker.terminate();
-    rmSync(this.host, { recursive: true, force: true });
-    closeSync(this.lockFile);
+    for (const directory of [this.host, join(this.path, SOCKETS)])
+      rmSync(directory, { recursive: true, force: true });
+    this.unlock();
   }
 }
