@@ -15,7 +15,8 @@ export class ServerProcess {
 
   private constructor(
     readonly port: number,
-    private readonly env: Record<string, string>,
+    /** Settings as of the next start. */
+    readonly env: Record<string, string>,
     private readonly program: string,
     private readonly logs?: string,
   ) {}

@@ -97,6 +97,15 @@ export const declareHistory = (known: number) => [
   insertHistory(`s.begins_at = to_timestamp(${known / 1_000})`, "'epoch'"),
 ];
 
+/**
+ * SQL: the present history goes on in the database that answers, to which all of it was copied. Nothing was
+ * lost, so no cursor is refused. One row.
+ */
+export const CONTINUE_HISTORY = `
+  UPDATE histories SET (system_identifier, timeline, database_oid, table_oid) = (SELECT * FROM (${IDENTITY}) i)
+  WHERE begins_at = (SELECT max(begins_at) FROM histories)
+  RETURNING begins_at`;
+
 /** SQL. Sequences are not transactional: a rollback skips more ids, and never fewer. */
 export const SKIP_LOST_IDS = [
   `SELECT setval(pg_get_serial_sequence('developers', 'user_id'),

@@ -1,4 +1,8 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { PostgresServer } from '../postgres.js';
@@ -27,6 +31,8 @@ const STANDBYS = 2;
 export interface ClusterOptions {
   servers: number;
   isReplicated: boolean;
+  /** One server, which begins on the embedded database; `move` takes it to PostgreSQL. */
+  isMoving: boolean;
   /** Directory of the built program. */
   program: string;
   adminKey: string;
@@ -40,16 +46,20 @@ export interface ClusterOptions {
 export class Cluster {
   readonly servers: ServerProcess[] = [];
   readonly standbys: PostgresServer[] = [];
+  /** Of the embedded database. */
+  private readonly dataDir = mkdtempSync(join(tmpdir(), 'tidemark-embedded-'));
 
   private constructor(
     readonly database: PostgresServer,
     /** Of all processes. */
     readonly clock: WallClock,
+    private readonly program: string,
   ) {}
 
   static async start({
     servers,
     isReplicated,
+    isMoving,
     program,
     adminKey,
     reports,
@@ -57,19 +67,19 @@ export class Cluster {
     const clock = new WallClock();
     // Faults kill processes, not the machine: no write has to reach the disk.
     const database = await PostgresServer.start({ fsync: 'off', max_connections: '60' }, clock.env);
-    const cluster = new Cluster(database, clock);
+    const cluster = new Cluster(database, clock, program);
     try {
       for (let n = 0; isReplicated && n < STANDBYS; n++) cluster.standbys.push(await database.startStandby());
       const settings = {
         ...clock.env,
-        DATABASE_URL: database.url,
+        ...(isMoving ? { DATA_DIR: cluster.dataDir } : { DATABASE_URL: database.url }),
         ...(isReplicated && { DATABASE_REPLICA_URL: cluster.standbys.map(({ url }) => url).join() }),
         // So few that a lock of one second exhausts the pool.
         DATABASE_POOL_SIZE: '6',
         ADMIN_API_KEY: adminKey,
         LOG_LEVEL: 'error',
       };
-      for (let n = 0; n < servers; n++)
+      for (let n = 0; n < (isMoving ? 1 : servers); n++)
         cluster.servers.push(
           await ServerProcess.start(
             settings,
@@ -77,12 +87,28 @@ export class Cluster {
             join(reports, `server-${n + 1}.log`),
           ),
         );
-      await cluster.withConnection((client) => client.query(CREATE_GATE));
+      if (!isMoving) await cluster.createGate();
     } catch (error) {
       await cluster.destroy();
       throw error;
     }
     return cluster;
+  }
+
+  private async createGate(): Promise<void> {
+    await this.withConnection((client) => client.query(CREATE_GATE));
+  }
+
+  /** Moves the embedded database to PostgreSQL; the server goes on there, at the same address. */
+  async move(): Promise<void> {
+    const [server] = this.servers;
+    await server.stop();
+    const program = join(this.program, 'dist/src/move-to-postgres.js');
+    await promisify(execFile)(process.execPath, [program, this.database.url], { env: server.env });
+    server.env.DATABASE_URL = this.database.url;
+    server.env.SECRETS_KEY = readFileSync(join(this.dataDir, 'secrets-key'), 'utf8').trim();
+    await server.start();
+    await this.createGate();
   }
 
   /** Runs work on a database connection beside those of the servers. */
@@ -111,5 +137,6 @@ export class Cluster {
     await Promise.all(this.standbys.map((standby) => standby.destroy()));
     await this.database.destroy();
     this.clock.remove();
+    rmSync(this.dataDir, { recursive: true, force: true });
   }
 }

@@ -177,6 +177,12 @@ export class Faults {
       ]);
   }
 
+  /** The move of the embedded database to PostgreSQL, once, while writers and followers go on. */
+  async move(delay: number): Promise<void> {
+    await sleep(delay);
+    await this.inject('move to PostgreSQL', () => this.cluster.move());
+  }
+
   /** Injects faults until `isDone`. Resolves when all of them are undone and every server runs again. */
   async run(isDone: () => boolean): Promise<void> {
     await Promise.all(this.lanes.map(([lane, faults]) => this.runLane(lane, faults, isDone)));

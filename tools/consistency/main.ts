@@ -16,6 +16,8 @@ const USAGE = `Usage: npm run check:consistency -- [options]
   --seed NUMBER       repeats the random choices of an earlier run (default: a new seed)
   --servers NUMBER    server processes to start (default 2)
   --replica           lets the servers read feeds from two standbys
+  --move              one server, which begins on the embedded database; after a third of the time
+                      it is moved to PostgreSQL
   --developers NUMBER libraries (default 3)
   --writers NUMBER    writers of each library (default 3)
   --faults NAMES      only these faults, separated by commas, or none:
@@ -36,6 +38,7 @@ function readOptions(): Omit<RunOptions, 'signal'> & { isLostTime: boolean } {
       seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
       servers: { type: 'string', default: '2' },
       replica: { type: 'boolean', default: false },
+      move: { type: 'boolean', default: false },
       developers: { type: 'string', default: '3' },
       writers: { type: 'string', default: '3' },
       faults: { type: 'string' },
@@ -71,6 +74,7 @@ function readOptions(): Omit<RunOptions, 'signal'> & { isLostTime: boolean } {
     writers: integer('writers'),
     isLostTime: values['lost-time'],
     isReplicated: values.replica,
+    isMoving: values.move,
     faults,
     program: resolve(values.program),
     url: values.url?.replace(/\/+$/, ''),

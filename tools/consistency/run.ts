@@ -111,7 +111,7 @@ class ConsistencyCheck {
   async run(): Promise<Violation | undefined> {
     const end = Date.now() + this.options.duration * 1_000;
     const isDone = () => this.isStopped || Date.now() >= end;
-    const injecting = this.faults?.run(isDone) ?? Promise.resolve();
+    const injecting = this.inject(isDone);
     try {
       await this.interruptible(this.work(isDone, injecting));
       return undefined;
@@ -124,6 +124,13 @@ class ConsistencyCheck {
       // Wait: a fault restarts the processes that it has killed, and these must not be left behind.
       await injecting.catch(() => {});
     }
+  }
+
+  private async inject(isDone: () => boolean): Promise<void> {
+    const { isMoving, duration } = this.options;
+    // The other faults are those of a PostgreSQL server.
+    if (isMoving) await this.faults?.move((duration * 1_000) / 3);
+    await this.faults?.run(isDone);
   }
 
   private async work(isDone: () => boolean, injecting: Promise<void>): Promise<void> {
