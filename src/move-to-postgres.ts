@@ -126,7 +126,7 @@ function explain(dataDir: string, config: Partial<Record<'SECRETS_KEY' | 'ADMIN_
     ['ADMIN_API_KEY', CONTENTS[1]],
   ] as const)
     if (config[name] !== undefined) console.log(`  ${name} as before`);
-    else console.log(`  ${name}="$(cat '${join(dataDir, file)}')"`);
+    else if (existsSync(join(dataDir, file))) console.log(`  ${name}="$(cat '${join(dataDir, file)}')"`);
 }
 
 try {

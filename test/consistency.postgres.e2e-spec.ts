@@ -53,10 +53,10 @@ describe('the checker of consistency', () => {
   async function check(
     seed: number,
     duration: number,
+    more: readonly string[] = ['--faults', 'write held open before its commit'],
   ): Promise<{ code: number; output: string; kind?: string }> {
     const options = ['--seed', String(seed), '--duration', String(duration), '--servers', '1'];
     const load = ['--developers', '1', '--writers', '6'];
-    const fault = ['--faults', 'write held open before its commit'];
     const args = [
       'scripts/tool.mjs',
       'consistency',
@@ -64,7 +64,7 @@ describe('the checker of consistency', () => {
       program.directory,
       ...options,
       ...load,
-      ...fault,
+      ...more,
     ];
     const [code, output] = await new Promise<[number, string]>((done) => {
       const child = execFile(process.execPath, args, (_, stdout, stderr) =>
@@ -80,6 +80,15 @@ describe('the checker of consistency', () => {
     const { code, output, kind } = await check(SEED + BUGS.findIndex(([bug]) => bug === name), 30);
     expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining('VIOLATION') });
     expect(kinds).toContain(kind);
+  });
+
+  it('finds it when a move to PostgreSQL hands out ids anew', async () => {
+    program.build([
+      ["await to.query(`SELECT setval('${name}',", "await to.query(`SELECT '${name}', concat("],
+    ]);
+    const { code, output, kind } = await check(SEED, 20, ['--move', '--faults', 'none']);
+    expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining('VIOLATION') });
+    expect(kind).toBe('response');
   });
 
   it('finds nothing in the program as it is', async () => {
