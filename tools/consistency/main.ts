@@ -17,7 +17,7 @@ const USAGE = `Usage: npm run check:consistency -- [options]
   --servers NUMBER    server processes to start (default 2)
   --replica           lets the servers read feeds from two standbys
   --move              one server, which begins on the embedded database; after a third of the time
-                      it is moved to PostgreSQL
+                      it is moved to PostgreSQL, where the usual faults follow
   --developers NUMBER libraries (default 3)
   --writers NUMBER    writers of each library (default 3)
   --faults NAMES      only these faults, separated by commas, or none:

@@ -63,6 +63,8 @@ class ConsistencyCheck {
   private readonly writers: Writer[] = [];
   private readonly followers: Follower[] = [];
   private readonly readers = new Map<Developer, Client>();
+  /** When writers and faults end, in ms since 1970. */
+  private end = 0;
   private isStopped = false;
 
   constructor(
@@ -109,8 +111,8 @@ class ConsistencyCheck {
 
   /** Returns the first violation, which ends the run. */
   async run(): Promise<Violation | undefined> {
-    const end = Date.now() + this.options.duration * 1_000;
-    const isDone = () => this.isStopped || Date.now() >= end;
+    this.end = Date.now() + this.options.duration * 1_000;
+    const isDone = () => this.isStopped || Date.now() >= this.end;
     const injecting = this.inject(isDone);
     try {
       await this.interruptible(this.work(isDone, injecting));
@@ -127,9 +129,14 @@ class ConsistencyCheck {
   }
 
   private async inject(isDone: () => boolean): Promise<void> {
-    const { isMoving, duration } = this.options;
+    if (this.options.isMoving) {
+      const third = (this.options.duration * 1_000) / 3;
+      // Writers go on afterwards, however long the move takes.
+      this.end = Infinity;
+      await this.faults?.move(third);
+      this.end = Date.now() + 2 * third;
+    }
     // The other faults are those of a PostgreSQL server.
-    if (isMoving) await this.faults?.move((duration * 1_000) / 3);
     await this.faults?.run(isDone);
   }
 
