@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:net';
 import { type Api, RECORDS } from './support/api.js';
@@ -149,4 +158,14 @@ it('a backup process that dies leaves the server able to make the next one', asy
   const other = connect(join(DATA_DIR, 'socket', 'backup'));
   await new Promise((resolve) => other.once('data', resolve));
   expect(await again.stop()).toEqual({ code: 0, signal: null });
+});
+
+it('a data directory with a path that is too long for a socket is backed up as well', async () => {
+  const long = join(DATA_DIR, 'long'.repeat(30));
+  for (const name of ['postgres', 'secrets-key'])
+    cpSync(join(DATA_DIR, name), join(long, name), { recursive: true });
+  const server = await start(long);
+  expect(await command('backup', [target], { DATA_DIR: long })).toContain(target);
+  await server.stop();
+  expect(readdirSync(long).sort()).toEqual(['lock', 'postgres', 'secrets-key']);
 });
