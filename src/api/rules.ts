@@ -1,5 +1,6 @@
-import { isISO8601, isRFC3339, ValidateBy, type ValidationOptions } from 'class-validator';
+import { ValidateBy, type ValidationOptions } from 'class-validator';
 import { isStorableText } from '../http/json-body.js';
+import { parseDatetime } from './datetime.js';
 
 export type JsonObject = Record<string, unknown>;
 
@@ -29,13 +30,13 @@ export function IsText(min: number, max: number, options?: ValidationOptions) {
 }
 
 /**
- * A date-time of RFC 3339. isISO8601 refuses dates that do not exist, such as 30 February. isRFC3339 requires
- * an offset. The last check refuses an offset that moves the instant out of the years 0000 to 9999.
+ * A datetime of ISO 8601 that names one moment of the years 0000 to 9999 (datetime.ts). Without an offset, the time
+ * zone would be a guess.
  */
-export const isDatetime = (value: unknown): value is string =>
-  isISO8601(value, { strict: true, strictSeparator: true }) &&
-  isRFC3339(value) &&
-  /^\d{4}-/.test(new Date(value as string).toISOString());
+export function isDatetime(value: unknown): value is string {
+  const parsed = typeof value === 'string' ? parseDatetime(value) : undefined;
+  return parsed?.hasOffset === true && /^\d{4}-/.test(new Date(parsed.time).toISOString());
+}
 
 export const IsDatetime = () =>
   ValidateBy({
@@ -43,7 +44,7 @@ export const IsDatetime = () =>
     validator: {
       validate: isDatetime,
       defaultMessage: (args) =>
-        `${args?.property} must be a datetime of RFC 3339, such as 2030-01-01T00:00:00Z`,
+        `${args?.property} must be a datetime of ISO 8601 with an offset, such as 2030-01-01T00:00:00Z`,
     },
   });
 

@@ -4,6 +4,7 @@ import { Raw, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Caller } from '../access/caller.js';
 import type { Scope } from '../access/scopes.js';
+import { momentOf } from '../api/datetime.js';
 import { audit } from '../audit/audit.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { violates } from '../database/violates.js';
@@ -71,7 +72,7 @@ export class ApiKeysService {
   /** @throws ApiError 400, 403 */
   async create(caller: Caller, dto: CreateApiKeyDto): Promise<CreatedApiKeyBody> {
     assertManagesKeys(caller);
-    const expiresAt = dto.expiresAt === undefined ? null : new Date(dto.expiresAt);
+    const expiresAt = dto.expiresAt === undefined ? null : momentOf(dto.expiresAt);
     if (expiresAt && !(expiresAt > new Date())) throw invalidRequest('expiresAt must be in the future');
     const client = dto.clientId === undefined ? null : await this.findClient(dto.clientId, dto.scopes);
     const developer = await this.developers.findOrCreate(dto.developerId);

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Readable } from 'node:stream';
 import type { Caller, DeveloperIdentity } from '../access/caller.js';
+import { momentOf } from '../api/datetime.js';
 import type { Reservation } from '../http/fair-limit.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { Histories } from '../histories/histories.js';
@@ -40,7 +41,7 @@ export class SyncFeedService {
     // A webhook may have just notified an application of a change that a replica does not have yet.
     const feed = await this.reader.readClock({ developer, since, fromPrimary: caller.client !== undefined });
     const request = syncRequestOf(caller, query, developer, since, feed);
-    await this.assertSurvives(request, query.until === undefined ? since : Date.parse(query.until));
+    await this.assertSurvives(request, query.until === undefined ? since : momentOf(query.until).getTime());
     const { erased_from: erasedFrom, born } = feed;
     if (erasedFrom && erasedFrom.getTime() <= since && since < born.getTime())
       throw cursorErased(resyncUrlOf(request));

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Caller, DeveloperIdentity } from '../access/caller.js';
+import { momentOf } from '../api/datetime.js';
 import { config } from '../config.js';
 import type { FeedState } from '../feed-clock/feed-clock.js';
 import { ALL_ASSETS, type SyncQuery } from './sync-query.js';
@@ -49,7 +50,7 @@ export function syncRequestOf(
   const assets = query.assets ?? defaultAssetsOf(caller);
   const isCompact = query.compact === 'true';
   const isInitial = isCompact && (query.initial === 'true' || since <= born.getTime());
-  const until = Math.min(clock.getTime(), isCompact && query.until ? Date.parse(query.until) : Infinity);
+  const until = Math.min(clock.getTime(), isCompact && query.until ? momentOf(query.until).getTime() : Infinity);
   return {
     developer,
     since,

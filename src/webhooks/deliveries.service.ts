@@ -4,6 +4,7 @@ import { type EntityManager, IsNull, Not, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Caller } from '../access/caller.js';
 import { turns } from '../access/turns.js';
+import { momentOf } from '../api/datetime.js';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { conflict, invalidRequest, notFound } from '../http/api-error.js';
@@ -119,7 +120,7 @@ export class DeliveriesService {
   async replayRange(caller: Caller, endpointId: string, dto: ReplayDto): Promise<void> {
     const { developerId, since, until } = dto;
     const { client } = await this.endpoints.find(this.dataSource.manager, caller, endpointId);
-    const [start, end] = [new Date(since), until === undefined ? null : new Date(until)];
+    const [start, end] = [momentOf(since), until === undefined ? null : momentOf(until)];
     if (end && end <= start) throw invalidRequest('until must be after since');
     const { userId = NO_USER } = (await this.developers.find(developerId)) ?? {};
     await this.assertMayRead(client.id, userId, `developer ${developerId}`);

@@ -73,6 +73,11 @@ describe('POST /api/v1/api-keys', () => {
     expect(await createKey()).toMatchObject({ name: null, expiresAt: null });
   });
 
+  it('reads every form of ISO 8601 that names one moment', async () => {
+    for (const expiresAt of ['21000101T000000Z', '2100-01-01 02:00+02', '2099-W53-5T00:00:00,0Z'])
+      expect((await createKey({ expiresAt })).expiresAt).toBe('2100-01-01T00:00:00.000Z');
+  });
+
   it('makes different keys, and one developer, for parallel requests of an unknown developer', async () => {
     const created = await Promise.all(
       Array.from({ length: 10 }, () => createKey({ developerId: 'dev-new' })),
