@@ -163,7 +163,7 @@ describe('a change', () => {
   });
 
   it('of another asset is passed over, and the ranges still join', async () => {
-    const { receiver, connect, webhook } = await start({ assets: ['Trips'] });
+    const { receiver, connect, webhook } = await start({ assets: ['Trip'] });
     const developerId = someone();
     const api = await connect(developerId);
     await api.create(route(developerId, 'a'));
@@ -743,6 +743,7 @@ describe('managing webhooks', () => {
     [{ url: ' http://127.0.0.1/' }, 'http://'],
     [{ url: `http://127.0.0.1/${'x'.repeat(2_100)}` }, 'url'],
     [{ ...endpoint, assets: [] }, 'assets'],
+    [{ ...endpoint, assets: ['users'] }, 'assets'],
     [{ ...endpoint, assets: ['routes,trips'] }, 'assets'],
     [{ ...endpoint, active: 'yes' }, 'active'],
     [{ ...endpoint, active: null }, 'active'],

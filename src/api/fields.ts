@@ -9,11 +9,12 @@ import {
   IsIn,
   IsInt,
   IsUUID,
-  Matches,
   Max,
   Min,
+  ValidateBy,
   ValidateIf,
 } from 'class-validator';
+import { ALL_ASSETS, ASSET_NAMES, isAsset } from './resource-type.js';
 import { IsDatetime, IsJsonObject, IsText } from './rules.js';
 import { ParseInteger } from './validation.pipe.js';
 
@@ -107,11 +108,17 @@ export const List = (maxItems: number, rule: PropertyDecorator, options: FieldOp
     options,
   );
 
-/** A list of asset names, or null. @param pattern of each */
-export const Assets = (maxItems: number, pattern: RegExp, options: FieldOptions) =>
+/** A list of names as in `assets` of the feed, or null. @param maySayAll `*` is allowed */
+export const Assets = (maxItems: number, maySayAll: boolean, options: FieldOptions) =>
   List(
     maxItems,
-    Matches(pattern, { each: true, message: ASSETS_MESSAGE }),
+    ValidateBy(
+      {
+        name: 'isAsset',
+        validator: { validate: (name) => isAsset(name) || (maySayAll && name === ALL_ASSETS) },
+      },
+      { each: true, message: `$property must be a list of ${ASSET_NAMES}` },
+    ),
     { example: ['routes', 'trips'], ...options, nullable: true },
     1,
   );
@@ -130,7 +137,6 @@ export const Nested = (type: Type, options: FieldOptions) => Field({ type }, [],
 export const ListOf = (type: Type, description: string) => ApiProperty({ type, isArray: true, description });
 
 const LIST = [IsArray(), ArrayUnique()];
-const ASSETS_MESSAGE = '$property must be a list of asset types, such as routes';
 
 /** A UUID for examples. */
 export const ID_EXAMPLE = '0193a2f4-7c1b-7a5e-9d3c-2f1e0b9a8c7d';

@@ -8,9 +8,6 @@ import { AreRedirectUris } from './redirect-uri.js';
 /** As many as fit into the URL of the next feed request. */
 const MAX_DEFAULT_ASSETS = 50;
 
-/** One name in the `assets` of a feed request; the longest plural of a resource type has 80 characters. */
-const ASSET = /^[A-Za-z][\w-]{0,79}$/;
-
 /** Settings of a client. */
 class ApiClientFields {
   @Text(255, { description: 'Name of the application, shown on the consent page.', example: 'Route planner' })
@@ -27,7 +24,7 @@ class ApiClientFields {
   })
   redirectUris: string[];
 
-  @Assets(MAX_DEFAULT_ASSETS, ASSET, { description: 'Assets of a feed request without `assets`; null: all.' })
+  @Assets(MAX_DEFAULT_ASSETS, false, { description: 'Assets of a feed request without `assets`; null: all.' })
   defaultAssets: string[] | null;
 
   @SomeOf(CLIENT_SCOPES, {

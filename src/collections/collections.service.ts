@@ -17,7 +17,7 @@ import { largePage, type PageEntry } from '../records/large-page.js';
 import { noRecord } from '../records/record-errors.js';
 import { SyncRecord } from '../records/record.entity.js';
 import { RecordsService } from '../records/records.service.js';
-import { assetOf, itemTypeOf } from '../records/resource-type.js';
+import { assetOf, itemTypeOf } from '../api/resource-type.js';
 import { pinnedCollectionOf } from '../sync-feed/pinned-collection.js';
 import type { CollectionsBody, CollectionsQuery } from './collection.dto.js';
 import { FOLLOWERS, type FollowersJob } from './followers.service.js';

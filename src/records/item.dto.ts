@@ -2,7 +2,7 @@ import { Datetime, Id, Integer, JsonField, OneOf, Text, Url } from '../api/field
 import type { JsonObject } from '../api/rules.js';
 import { config } from '../config.js';
 import { type Status, STATUSES, type SyncRecord } from './record.entity.js';
-import { assetOf, itemTypeOf } from './resource-type.js';
+import { assetOf, itemTypeOf } from '../api/resource-type.js';
 
 /** URL of the page of an item: the `item_url` of the feed. */
 export const itemUrl = (asset: string, itemId: number) =>

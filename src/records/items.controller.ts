@@ -7,7 +7,7 @@ import { Endpoint, NumberParam, PathParam } from '../access/endpoint.decorator.j
 import { notFound } from '../http/api-error.js';
 import { Item, type ItemBody, itemBodyOf } from './item.dto.js';
 import { RecordsService } from './records.service.js';
-import { assetOf, itemTypeOf } from './resource-type.js';
+import { assetOf, itemTypeOf } from '../api/resource-type.js';
 
 /** Pages of items: the target of `item_url` in the feed. */
 @ApiTags('Sync feed')

@@ -12,9 +12,9 @@ import {
   Text,
 } from '../api/fields.js';
 import { PageBody, PageQuery } from '../api/page.dto.js';
+import { isResourceType, RESOURCE_TYPE } from '../api/resource-type.js';
 import type { JsonObject } from '../api/rules.js';
 import { type Status, STATUSES, type SyncRecord } from './record.entity.js';
-import { isResourceType, RESOURCE_TYPE } from './resource-type.js';
 
 const MAX_METADATA_BYTES = 1024;
 

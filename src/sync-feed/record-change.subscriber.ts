@@ -9,7 +9,7 @@ import type {
   UpdateEvent,
 } from 'typeorm';
 import { SyncRecord } from '../records/record.entity.js';
-import { assetOf, itemTypeOf } from '../records/resource-type.js';
+import { assetOf, itemTypeOf } from '../api/resource-type.js';
 import type { Action } from './change-event.entity.js';
 import { FeedWriter } from './feed-writer.js';
 

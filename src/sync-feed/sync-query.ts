@@ -1,13 +1,23 @@
-import { Allow, IsIn, Matches } from 'class-validator';
+import { Allow, IsIn, ValidateBy } from 'class-validator';
 import { Datetime, Field, QueryInteger, Text } from '../api/fields.js';
+import { ALL_ASSETS, ASSET_NAMES, isAsset } from '../api/resource-type.js';
 import { isDatetime, isText } from '../api/rules.js';
 
 export const MAX_LIMIT = 10_000;
 
-/** All assets. Without `assets`, the default of the API client applies instead. */
-export const ALL_ASSETS = '*';
-
 const ASSETS = /^(\*|[A-Za-z][\w-]*(,[A-Za-z][\w-]*)*)$/;
+
+const areAssets = (value: unknown): value is string =>
+  typeof value === 'string' && (value === ALL_ASSETS || value.split(',').every(isAsset));
+
+const AreAssets = () =>
+  ValidateBy({
+    name: 'areAssets',
+    validator: {
+      validate: areAssets,
+      defaultMessage: () => `assets must be *, or a comma-separated list of ${ASSET_NAMES}`,
+    },
+  });
 
 /** Query of a sync request (spec/sync-endpoint.md, Request). */
 export class SyncQuery {
@@ -19,22 +29,15 @@ export class SyncQuery {
   })
   since: unknown;
 
-  @Field(
-    { type: String },
-    [
-      Matches(ASSETS, {
-        message: 'assets must be a comma-separated list of asset types, such as routes,trips',
-      }),
-    ],
-    {
-      optional: true,
-      description:
-        'Comma-separated list of asset types to return: `routes`, `trips`, `routes,trips` or the plural ' +
-        'of any other type; `*` for all types. Unknown types match nothing. Default: the ' +
-        '`defaultAssets` of the API client of the credential, if any; all types otherwise.',
-      pattern: ASSETS.source,
-    },
-  )
+  @Field({ type: String }, [AreAssets()], {
+    optional: true,
+    description:
+      'Comma-separated list of asset types to return: `routes`, `trips`, `routes,trips` or the plural ' +
+      'of any other type, in any case; `trip` means `trips`; `*` for all types. A type without records matches ' +
+      'nothing yet; a name that no type can have is refused. Default: the ' +
+      '`defaultAssets` of the API client of the credential, if any; all types otherwise.',
+    pattern: ASSETS.source,
+  })
   assets?: string;
 
   @QueryInteger(MAX_LIMIT, {
@@ -94,7 +97,7 @@ export class SyncQuery {
     const { since, assets, limit, compact, until, initial, digest, developerId, ...unknown } = query;
     const isValid =
       Object.keys(unknown).length === 0 &&
-      (assets === undefined || (typeof assets === 'string' && ASSETS.test(assets))) &&
+      (assets === undefined || areAssets(assets)) &&
       (limit === undefined || (typeof limit === 'string' && isLimit(limit))) &&
       isFlag(compact) &&
       (until === undefined || isDatetime(until)) &&

@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto';
 import type { Caller, DeveloperIdentity } from '../access/caller.js';
 import { momentOf } from '../api/datetime.js';
+import { ALL_ASSETS, assetFilterOf } from '../api/resource-type.js';
 import { config } from '../config.js';
 import type { FeedState } from '../feed-clock/feed-clock.js';
-import { ALL_ASSETS, type SyncQuery } from './sync-query.js';
+import type { SyncQuery } from './sync-query.js';
 
 /** Parameters that `next_sync_url` repeats. */
 type Repeated = Pick<SyncQuery, 'assets' | 'developerId' | 'compact'>;
@@ -50,7 +51,10 @@ export function syncRequestOf(
   const assets = query.assets ?? defaultAssetsOf(caller);
   const isCompact = query.compact === 'true';
   const isInitial = isCompact && (query.initial === 'true' || since <= born.getTime());
-  const until = Math.min(clock.getTime(), isCompact && query.until ? momentOf(query.until).getTime() : Infinity);
+  const until = Math.min(
+    clock.getTime(),
+    isCompact && query.until ? momentOf(query.until).getTime() : Infinity,
+  );
   return {
     developer,
     since,
@@ -58,7 +62,7 @@ export function syncRequestOf(
     oldestSince: floor ?? (config.FEED_RETENTION_DAYS === undefined ? undefined : new Date(0)),
     // A first sync reads what exists at `until`: no tombstones, and nothing older.
     horizon: isInitial ? until : since,
-    assets: assets === undefined || assets === ALL_ASSETS ? null : assets.toLowerCase().split(','),
+    assets: assets === undefined ? null : assetFilterOf(assets.split(',')),
     limit: query.limit ?? Infinity,
     isCompact,
     isInitial,

@@ -3,8 +3,6 @@ import { Assets, Datetime, Field, Flag, Id, ListOf, OPTIONAL, Text } from '../ap
 import { PageBody, PageQuery } from '../api/page.dto.js';
 import { DISABLED_REASONS, type DisabledReason, type WebhookEndpoint } from './webhook-endpoint.entity.js';
 
-const ASSET = /^(\*|[A-Za-z][\w-]{0,79})$/;
-
 const ACTIVE = 'Is anything sent? Changes in the meantime are sent later.';
 
 /** The fields that the owner of a client chooses. */
@@ -20,7 +18,7 @@ class WebhookFields {
   })
   url: string;
 
-  @Assets(100, ASSET, {
+  @Assets(100, true, {
     description:
       'Assets to notify about, as `assets` of the feed. Left out or null: the default of the client.',
   })

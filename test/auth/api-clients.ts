@@ -132,6 +132,7 @@ describe('POST /api/v1/api-clients', () => {
     ],
     ['defaultAssets that are a string', { defaultAssets: 'routes' }, ['defaultAssets']],
     ['no default assets', { defaultAssets: [] }, ['defaultAssets']],
+    ['an asset that no type can be', { defaultAssets: ['routes', 'users'] }, ['defaultAssets']],
     ['two assets in one', { defaultAssets: ['routes,trips'] }, ['defaultAssets']],
     ['an asset of 81 characters', { defaultAssets: ['x'.repeat(81)] }, ['defaultAssets']],
     ['an asset that is null', { defaultAssets: [null] }, ['defaultAssets']],

@@ -177,7 +177,11 @@ describe('assets', () => {
     expect(await types('trips,routes')).toEqual(['route', 'trip', 'route']);
     expect(await types('trips,trips,TRIPS')).toEqual(['trip']);
     expect(await types('feature_flag_states,policies')).toEqual(['feature_flag_state', 'policy']);
+    expect(await types('trip')).toEqual(['trip']);
+    expect(await types('Policy,ROUTE')).toEqual(['route', 'route', 'policy']);
     expect(await types('unknown_things')).toEqual([]);
+    await create('UNKNOWN_THING');
+    expect(await types('unknown_things')).toEqual(['unknown_thing']);
     const cursor = async (query: string) => (await api.sync(query)).body.meta.rwgps_datetime;
     expect(await cursor('since=1970-01-01&assets=trips')).toBe(await cursor('since=1970-01-01'));
   });
@@ -192,11 +196,17 @@ describe('assets', () => {
     '1',
     'routes&assets=trips',
     'ro%00utes',
+    'users',
+    'routes,sync',
+    `r${'o'.repeat(80)}`,
   ])('refuses "%s"', async (assets) => {
     const { api } = await newDeveloper();
     const { status, body } = await api.get(`${SYNC}?since=1970-01-01&assets=${assets}`);
     expect(status).toBe(400);
-    expect(body).toMatchObject({ code: 'invalid_request', details: expect.stringContaining('assets') });
+    expect(body).toMatchObject({
+      code: 'invalid_request',
+      details: expect.stringMatching(/^assets must be .*such as routes or trip/),
+    });
   });
 });
 

@@ -7,7 +7,7 @@ import { TidemarkDataSource } from '../../database/tidemark-data-source.js';
 import { PUBLIC_URL_JSON } from '../../sync-feed/feed-reader.js';
 import { READ_CHANGES } from '../../sync-feed/read-changes.js';
 import { cursorOf } from '../../sync-feed/since.js';
-import { ALL_ASSETS } from '../../sync-feed/sync-query.js';
+import { assetFilterOf } from '../../api/resource-type.js';
 import { endPositions } from '../positions.js';
 import { WebhookDelivery } from '../webhook-delivery.entity.js';
 import { WebhookPosition } from '../webhook-position.entity.js';
@@ -145,7 +145,7 @@ export class Deliverer {
       ...found,
       secret: SECRET.from(found.secret)!,
       previousSecret: SECRET.from(found.previousSecret),
-      assets: found.assets && filterOf(found.assets),
+      assets: found.assets && assetFilterOf(found.assets),
     };
     const { announced, scanned, scannedAssets, assets, endsAt, clock } = snapshot;
     const end = snapshot.until ?? (endsAt && endsAt < clock ? endsAt : clock);
@@ -206,7 +206,3 @@ export class Deliverer {
 }
 
 const keyOf = ({ userId, id, lease }: LeasedPosition) => [userId, id, lease];
-
-/** Assets as the feed's filter; null: all. */
-const filterOf = (assets: readonly string[]) =>
-  assets.includes(ALL_ASSETS) ? null : assets.map((asset) => asset.toLowerCase());

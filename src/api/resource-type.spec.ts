@@ -2,7 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { singularize } from 'inflection';
 import { readFileSync } from 'node:fs';
-import { assetOf, isResourceType, itemTypeOf, RESOURCE_TYPE } from './resource-type.js';
+import {
+  assetFilterOf,
+  assetOf,
+  isAsset,
+  isResourceType,
+  itemTypeOf,
+  RESOURCE_TYPE,
+} from './resource-type.js';
 
 describe('isResourceType', () => {
   it.each([
@@ -88,4 +95,33 @@ describe('assetOf', () => {
       { seed: Number(process.env.TEST_SEED), numRuns: 500 },
     );
   });
+});
+
+describe('isAsset and assetFilterOf', () => {
+  it('take every type and its plural, and mean the plural by both', () => {
+    fc.assert(
+      fc.property(fc.stringMatching(RESOURCE_TYPE).filter(isResourceType), (type) => {
+        const asset = assetOf(itemTypeOf(type));
+        for (const name of [type, asset, asset.toUpperCase()]) {
+          expect(isAsset(name)).toBe(true);
+          expect(assetFilterOf([name])).toContain(asset);
+        }
+      }),
+      { seed: Number(process.env.TEST_SEED), numRuns: 500 },
+    );
+  });
+
+  it.each(['', '*', '1', 'users', 'USER', 'sync', 'collections', 'a.b', 'a,b', 'r'.repeat(81), 1, null])(
+    'isAsset refuses %j, which no type can be',
+    (name) => expect(isAsset(name)).toBe(false),
+  );
+
+  it.each([
+    [
+      ['trip', 'ROUTES', 'trips'],
+      ['trip', 'trips', 'routes'],
+    ],
+    [['*'], null],
+    [['routes', '*'], null],
+  ])('assetFilterOf(%j) is %j', (names, filter) => expect(assetFilterOf(names)).toEqual(filter));
 });

@@ -4,6 +4,9 @@ import { LRUCache } from 'lru-cache';
 /** A letter, then letters, digits, `_` or `-`. */
 export const RESOURCE_TYPE = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
+/** A type or its plural: the longest one has 80 characters. */
+const ASSET = /^[A-Za-z][A-Za-z0-9_-]{0,79}$/;
+
 /** First path segments under /api/v1/ that routes use or may use. No resource type has such a name. */
 const RESERVED = new Set([
   'audit-log',
@@ -45,3 +48,27 @@ const assets = new LRUCache<string, string>({ max: 1_000 });
 export function isResourceType(value: unknown): value is string {
   return typeof value === 'string' && RESOURCE_TYPE.test(value) && !RESERVED.has(itemTypeOf(value));
 }
+
+/** All assets, in `assets`. */
+export const ALL_ASSETS = '*';
+
+/**
+ * A name in `assets`, in any case: an item type, or the plural of one. A type without records counts: a client may
+ * wait for the first one. No type has any other name, so such a name is a mistake.
+ */
+export const isAsset = (name: unknown): name is string =>
+  typeof name === 'string' && ASSET.test(name) && !RESERVED.has(itemTypeOf(name));
+
+/** For error messages. */
+export const ASSET_NAMES =
+  'item types or their plurals, such as routes or trip: a letter and up to 79 letters, digits, "_" or "-", and ' +
+  'not the name of a route, such as users';
+
+/**
+ * The filter that names in `assets` mean, in lower case; null: all. A name that is an item type means its plural,
+ * too: `trip` is `trips`.
+ */
+export const assetFilterOf = (names: readonly string[]): string[] | null =>
+  names.includes(ALL_ASSETS)
+    ? null
+    : [...new Set(names.map(itemTypeOf).flatMap((name) => [name, assetOf(name)]))];
