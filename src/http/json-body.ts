@@ -39,13 +39,15 @@ export function parseJsonBody(body: Buffer): unknown {
   } catch {
     throw invalidJson('The body is not valid UTF-8.');
   }
-  const members = scan(text);
+  const { members, hasNegativeZero } = scan(text);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
     throw invalidJson((error as Error).message);
   }
+  // JSON.stringify has no -0: as a value, it would differ from the 0 that is stored.
+  if (hasNegativeZero) value = JSON.parse(JSON.stringify(value));
   // In valid UTF-8 without escapes, there is no lone surrogate, and JSON allows no NUL.
   const hasEscapes = text.includes('\\u');
   if (countMembers(value, hasEscapes) !== members) throw invalidJson('An object has the same key twice.');
@@ -55,13 +57,14 @@ export function parseJsonBody(body: Buffer): unknown {
 /**
  * Checks nesting, size and numbers, without building anything.
  *
- * @returns the number of object members; exact for valid JSON
+ * @returns the number of object members, and whether a number is -0; exact for valid JSON
  * @throws ApiError 400
  */
-function scan(text: string): number {
+function scan(text: string): { members: number; hasNegativeZero: boolean } {
   let depth = 0;
   let members = 0;
   let containers = 0;
+  let hasNegativeZero = false;
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
     if (c === 0x22) i = endOfString(text, i);
@@ -77,12 +80,14 @@ function scan(text: string): number {
       let hasExponent = false;
       while (isInNumber(text.charCodeAt(i + 1)))
         if ((text.charCodeAt(++i) | 0x20) === 0x65) hasExponent = true;
+      if (c === 0x2d && text.charCodeAt(start + 1) === 0x30 && Number(text.slice(start, i + 1)) === 0)
+        hasNegativeZero = true;
       if (hasExponent || i - start >= SAFE_DIGITS) assertKept(text.slice(start, i + 1));
     }
     if (members + containers > MAX_NODES)
       throw invalidJson(`There are more than ${MAX_NODES} objects, arrays and members.`);
   }
-  return members;
+  return { members, hasNegativeZero };
 }
 
 /** @returns the index of the closing quote */

@@ -416,6 +416,17 @@ describe('JSON comes back as it was sent', () => {
     expect(Object.is(answer.body.data.n, Number(got))).toBe(true);
   });
 
+  it('of -0 for a 0: it changes nothing', async () => {
+    const { record, path } = await created({ data: { n: 0 } });
+    const { updatedAt } = (
+      await dev.request('PATCH', path, {
+        headers: { 'content-type': 'application/json' },
+        body: '{"data":{"n":-0}}',
+      })
+    ).body;
+    expect(updatedAt).toBe(record.updatedAt);
+  });
+
   it('in the same text from POST, GET and the list', async () => {
     const text = async (path: string, init: RequestInit = {}) => {
       const headers = { authorization: `Bearer ${dev.key}`, 'content-type': 'application/json' };
@@ -938,6 +949,7 @@ describe('the item page', () => {
       record_id: record.id,
       resource_type: resourceType,
       resource_key: record.resourceKey,
+      ...FIELDS.data,
       ...FIELDS,
       created_at: record.createdAt,
       updated_at: record.updatedAt,
