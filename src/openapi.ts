@@ -66,7 +66,11 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
     .addTag('Audit log', 'Changes of credentials, rights and accounts, for admins.')
     .addTag('Health', 'For operators.')
     .build();
-  return SwaggerModule.createDocument(app, config, {
+  const document = SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
   });
+  // The same routes without `.json` (api/json-get.decorator.ts).
+  for (const path of Object.keys(document.paths))
+    if (`${path}.json` in document.paths) delete document.paths[path];
+  return document;
 }

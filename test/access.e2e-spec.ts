@@ -164,6 +164,18 @@ const ROUTES: Record<string, Route> = {
     stranger: 404,
     request: async () => ({ url: `/api/v1/collections/${(await createItem()).item_user_id}.json` }),
   },
+  'GET /api/v1/collections/pinned.json': {
+    scope: 'sync:read',
+    ok: 200,
+    stranger: 200,
+    admin: { operator: 403 },
+    request: of('/api/v1/collections/pinned.json'),
+  },
+  'GET /api/v1/{assets}.json': {
+    scope: 'sync:read',
+    ok: 200,
+    request: of('/api/v1/routes.json?developerId=owner'),
+  },
   'GET /api/v1/{assets}/{item_id}.json': {
     scope: 'sync:read',
     ok: 200,

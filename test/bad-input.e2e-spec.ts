@@ -278,22 +278,46 @@ describe('a request that is unusual but right', () => {
   });
 });
 
-describe('a route that does not exist', () => {
-  it.each([
-    '/api',
-    '/api/v1',
-    '/api/v1/sync',
-    '/api/v2/sync.json',
-    `${RECORDS}/`,
-    `${RECORDS}/1/2`,
-    '/favicon.png',
-  ])('%s is 404, with or without a key', async (path) => {
-    for (const headers of [{ authorization: `Bearer ${dev.key}` }, undefined]) {
-      const response = await fetch(app.url + path, { headers });
-      expect(response.status).toBe(404);
-      expectErrorBody(await response.json());
+describe('an unknown query parameter', () => {
+  it('is refused by every route of the API, before anything happens', async () => {
+    const routes = operations.filter((operation) => operation.includes(' /api/'));
+    expect(routes.length).toBeGreaterThan(40);
+    const [recordId, , itemId] = existing;
+    for (const operation of routes) {
+      const [method, template] = operation.split(' ');
+      const path = template
+        .replace('{assets}', 'routes')
+        .replace(/\{(item_id|collection_id)\}/, itemId)
+        .replace(/\{developerId\}/, 'dev-789')
+        .replace(/\{\w+\}/g, recordId);
+      const body = method === 'GET' || method === 'DELETE' ? {} : { body: '{}' };
+      const headers = { 'content-type': 'application/json' };
+      const answer = await app.admin.request(method, `${path}?colour=red&toString=1`, { headers, ...body });
+      expect({ operation, status: answer.status, ...answer.body }).toMatchObject({
+        operation,
+        status: 400,
+        code: 'invalid_request',
+        details: expect.stringContaining('property toString should not exist'),
+      });
     }
   });
+
+  it.each(['/health/live', '/health/ready', '/docs-json'])('is ignored by %s', async (path) => {
+    expect((await app.admin.get(`${path}?colour=red`)).status).toBe(200);
+  });
+});
+
+describe('a route that does not exist', () => {
+  it.each(['/api', '/api/v1', '/api/v2/sync.json', `${RECORDS}/`, `${RECORDS}/1/2`, '/favicon.png'])(
+    '%s is 404, with or without a key',
+    async (path) => {
+      for (const headers of [{ authorization: `Bearer ${dev.key}` }, undefined]) {
+        const response = await fetch(app.url + path, { headers });
+        expect(response.status).toBe(404);
+        expectErrorBody(await response.json());
+      }
+    },
+  );
 
   it(`is also ${API_KEYS} for a method that it does not have`, async () => {
     for (const method of ['PUT', 'PATCH', 'OPTIONS']) {

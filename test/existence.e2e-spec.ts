@@ -178,6 +178,7 @@ ask(`POST ${RECORDS}`, 'developer', RECORDS, 403, record);
 ask(`POST ${RECORDS}`, 'developer', RECORDS, 400, { ...record, data: 1 });
 for (const path of [RECORDS, '/api/v1/collections.json', '/api/v1/api-keys', '/api/v1/grants'])
   ask(`GET ${path}`, 'developer', `${path}?developerId={?}`, 403);
+ask('GET /api/v1/{assets}.json', 'developer', '/api/v1/routes.json?developerId={?}', 403);
 const feed = '/api/v1/sync.json?developerId={?}&since';
 ask('GET /api/v1/sync.json', 'developer', `${feed}=${SINCE}`, 403);
 ask('GET /api/v1/sync.json', 'developer', `${feed}=2999-01-01`, 403);
@@ -200,7 +201,7 @@ const DOCUMENT = [`GET ${RECORDS}/{id}`, `PATCH ${RECORDS}/{id}`, `DELETE ${RECO
 
 it('every route that names anything, by its path, query or body, is asked', () => {
   // Without any name: the caller's own.
-  const nameless = ['GET /api/v1/users/current.json'];
+  const nameless = ['GET /api/v1/users/current.json', 'GET /api/v1/collections/pinned.json'];
   const open = [...scopes].filter(([, scope]) => scope !== undefined).map(([operation]) => operation);
   const asked = new Set([...cases.map(({ operation }) => operation), ...DOCUMENT, ...nameless]);
   expect([...asked].sort()).toEqual(open.sort());

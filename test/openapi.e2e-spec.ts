@@ -20,7 +20,7 @@ const ROUTES = {
   'get /api/v1/api-keys': [200, 400, 401, 403, 429, 500, 503],
   'post /api/v1/api-keys/{id}/rotate': [201, 400, 401, 403, 404, 409, 413, 415, 429, 500, 503],
   'delete /api/v1/api-keys/{id}': [204, 400, 401, 403, 404, 429, 500, 503],
-  'get /api/v1/users/current.json': [200, 401, 403, 429, 500, 503],
+  'get /api/v1/users/current.json': [200, 400, 401, 403, 429, 500, 503],
   'put /api/v1/developers/{developerId}': [200, 400, 401, 403, 413, 415, 429, 500, 503],
   'delete /api/v1/developers/{developerId}': [204, 400, 401, 403, 404, 409, 429, 500, 503],
   'get /api/v1/audit-log': [200, 400, 401, 403, 429, 500, 503],
@@ -52,7 +52,9 @@ const ROUTES = {
   'delete /api/v1/sync/records/{id}/pin': [204, 400, 401, 403, 404, 429, 500, 503],
   'get /api/v1/collections.json': [200, 400, 401, 403, 404, 429, 500, 503],
   'get /api/v1/collections/{collection_id}.json': [200, 400, 401, 403, 404, 429, 500, 503],
-  'get /api/v1/{assets}/{item_id}.json': [200, 401, 403, 404, 429, 500, 503],
+  'get /api/v1/collections/pinned.json': [200, 400, 401, 403, 429, 500, 503],
+  'get /api/v1/{assets}.json': [200, 400, 401, 403, 404, 429, 500, 503],
+  'get /api/v1/{assets}/{item_id}.json': [200, 400, 401, 403, 404, 429, 500, 503],
   'get /api/v1/sync.json': [200, 304, 400, 401, 403, 404, 410, 422, 429, 500, 503],
 };
 type Route = keyof typeof ROUTES;

@@ -1,11 +1,13 @@
-import { applyDecorators, HttpCode, Param, type Type } from '@nestjs/common';
+import { applyDecorators, HttpCode, Param, type Type, UseGuards } from '@nestjs/common';
 import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { ApiOperation, ApiParam, ApiResponse, type ApiResponseNoStatusOptions } from '@nestjs/swagger';
 import { ApiErrors } from '../api/errors.decorator.js';
 import { ParseText, ParseUuid } from '../api/params.js';
+import { unknownFields } from '../api/validation.pipe.js';
 import type { ApiError } from '../http/api-error.js';
 import { Access } from './access.decorator.js';
+import { NoQueryGuard } from './no-query.guard.js';
 import type { Scope } from './scopes.js';
 
 interface EndpointOptions {
@@ -15,9 +17,12 @@ interface EndpointOptions {
   returns: [status: number, description: string, type?: Type];
   /** More about the answer: headers, examples, a schema in place of a type. */
   answer?: ApiResponseNoStatusOptions;
-  /** Errors besides 401, 403, 500 and 503, and 413 and 415 of a route with a body. */
+  /** Errors besides 400 for unknown query parameters, 401, 403, 500 and 503, and 413 and 415 of a route with a body. */
   errors?: (ApiError | number)[];
 }
+
+/** Every route refuses unknown query parameters; the examples of a route come in its place. */
+const UNKNOWN_PARAMETER = unknownFields(['colour']);
 
 /** Access, status and documentation of a route, in one place. */
 export const Endpoint = (
@@ -27,12 +32,15 @@ export const Endpoint = (
   const [status, meaning, type] = returns;
   return applyDecorators(Access(scope), ((target: object, key: string, descriptor: PropertyDescriptor) => {
     const parameters: object = Reflect.getMetadata(ROUTE_ARGS_METADATA, target.constructor, key) ?? {};
-    const hasBody = Object.keys(parameters).some((name) => name.startsWith(`${RouteParamtypes.BODY}:`));
+    const has = (type: RouteParamtypes) =>
+      Object.keys(parameters).some((name) => name.startsWith(`${type}:`));
+    const hasBody = has(RouteParamtypes.BODY);
+    if (!has(RouteParamtypes.QUERY)) UseGuards(NoQueryGuard)(target, key, descriptor);
     for (const decorate of [
       HttpCode(status),
       ApiOperation({ summary, description }),
       ApiResponse({ status, type, description: meaning, ...answer }),
-      ApiErrors(...errors, ...(hasBody ? [413, 415] : [])),
+      ApiErrors(UNKNOWN_PARAMETER, ...errors, ...(hasBody ? [413, 415] : [])),
     ])
       decorate(target, key, descriptor);
   }) as MethodDecorator);

@@ -12,6 +12,10 @@ function invalidFields(messages: string[]): ApiError {
   return invalidRequest(details.length > MAX_DETAILS ? `${details.slice(0, MAX_DETAILS)} …` : details);
 }
 
+/** One 400 that names every field that should not be there. */
+export const unknownFields = (names: string[]): ApiError =>
+  invalidFields(names.map((name) => `property ${name} should not exist`));
+
 function toValidationError(errors: ValidationError[]): ApiError {
   const messages = errors.flatMap((error) =>
     error.value === undefined && error.constraints && !('whitelistValidation' in error.constraints)
@@ -77,8 +81,7 @@ export class RequestValidationPipe implements PipeTransform {
     if (!isJsonObject(value)) throw invalidRequest('The body must be a JSON object.');
     // Prototype pollution: class-validator takes inherited names (`toString`, `__proto__`) for declared ones.
     const inherited = Object.keys(value).filter((name) => name in Object.prototype);
-    if (inherited.length > 0)
-      throw invalidFields(inherited.map((name) => `property ${name} should not exist`));
+    if (inherited.length > 0) throw unknownFields(inherited);
     const parsed = dto.parse?.(value);
     if (parsed) return parsed;
     const instance = toInstance(dto, value);

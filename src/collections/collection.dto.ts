@@ -1,11 +1,11 @@
 import { getSchemaPath } from '@nestjs/swagger';
 import { Field, ListOf, Nested } from '../api/fields.js';
-import { PageBody } from '../api/page.dto.js';
+import { PageBody, PageQuery } from '../api/page.dto.js';
 import { IsText } from '../api/rules.js';
 import { Item, type ItemBody } from '../records/item.dto.js';
 import { CollectionBody } from '../sync-feed/pinned-collection.js';
 
-export class CollectionsQuery {
+export class CollectionsQuery extends PageQuery {
   @Field({ type: String }, [IsText(1, 255)], {
     optional: true,
     description: 'Developer whose collections are listed: for admins. Default: the own developer.',
@@ -13,8 +13,8 @@ export class CollectionsQuery {
   developerId?: string;
 }
 
-export class CollectionsBody {
-  @ListOf(CollectionBody, 'Exactly one.')
+export class CollectionsBody extends PageBody {
+  @ListOf(CollectionBody, 'Exactly one, on the first page.')
   collections: CollectionBody[];
 }
 

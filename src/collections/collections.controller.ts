@@ -1,10 +1,11 @@
-import { Controller, Delete, Get, Header, Put, Query, Req } from '@nestjs/common';
+import { Controller, Delete, Header, Put, Query, Req } from '@nestjs/common';
 import { ApiExtraModels, ApiTags } from '@nestjs/swagger';
 import type { Readable } from 'node:stream';
 import { type AdmittedRequest, TakesOwnTurns } from '../access/admission.interceptor.js';
 import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
 import { Endpoint, IdParam, NumberParam } from '../access/endpoint.decorator.js';
+import { JsonGet } from '../api/json-get.decorator.js';
 import { PageQuery } from '../api/page.dto.js';
 import { INVALID_ID } from '../api/params.js';
 import { invalidRequest, notFound } from '../http/api-error.js';
@@ -20,7 +21,7 @@ import { CollectionsService } from './collections.service.js';
 export class CollectionsController {
   constructor(private readonly collections: CollectionsService) {}
 
-  @Get('collections.json')
+  @JsonGet('collections')
   @Endpoint('sync:read', {
     summary: 'List collections',
     description: 'Each developer has exactly one collection, `pinned`.',
@@ -31,7 +32,25 @@ export class CollectionsController {
     return this.collections.list(caller, query);
   }
 
-  @Get('collections/:collection_id.json')
+  @JsonGet('collections/pinned')
+  @Endpoint('sync:read', {
+    summary: 'Fetch the own collection',
+    description:
+      'A page of the items that the developer has pinned: the same as by the id of the collection.',
+    returns: [200, 'A page of the collection.', CollectionPageBody],
+    errors: [invalidRequest('limit must be at most 100')],
+  })
+  @TakesOwnTurns()
+  @Header('Content-Type', JSON_TYPE)
+  getPinned(
+    @CurrentCaller() caller: Caller,
+    @Query() query: PageQuery,
+    @Req() { answer }: AdmittedRequest,
+  ): Promise<string | Readable> {
+    return this.collections.get(caller, caller.ownDeveloper().userId, query, answer);
+  }
+
+  @JsonGet('collections/:collection_id')
   @Endpoint('sync:read', {
     summary: 'Fetch a collection',
     description: 'A page of its items, at the `collection.url` of the feed.',

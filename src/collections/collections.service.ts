@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { Readable } from 'node:stream';
-import { DataSource, type EntityManager, In } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { config } from '../config.js';
 import type { Caller } from '../access/caller.js';
 import { ALL_TURNS, turns } from '../access/turns.js';
@@ -12,7 +12,7 @@ import type { PageQuery } from '../api/page.dto.js';
 import { FeedClock } from '../feed-clock/feed-clock.js';
 import { JobsService } from '../jobs/jobs.service.js';
 import { IS_READABLE } from '../records/is-readable.js';
-import { itemBodyOf } from '../records/item.dto.js';
+import { ITEM_COPIES, itemJson } from '../records/item-json.js';
 import { largePage, type PageEntry } from '../records/large-page.js';
 import { noRecord } from '../records/record-errors.js';
 import { SyncRecord } from '../records/record.entity.js';
@@ -78,12 +78,10 @@ export class CollectionsService {
   }
 
   /** @throws ApiError 403, 404 */
-  async list(caller: Caller, { developerId }: CollectionsQuery): Promise<CollectionsBody> {
-    if (developerId !== undefined) caller.assertActsFor(developerId);
-    const developer =
-      developerId === undefined ? caller.ownDeveloper() : await this.developers.find(developerId);
-    if (!developer) throw notFound(`There is no developer ${developerId}.`);
-    return { collections: [pinnedCollectionOf(developer.userId, config.PUBLIC_URL)] };
+  async list(caller: Caller, { developerId, limit, page }: CollectionsQuery): Promise<CollectionsBody> {
+    const { userId } = await this.developers.named(caller, developerId);
+    const collections = page === 1 ? [pinnedCollectionOf(userId, config.PUBLIC_URL)] : [];
+    return { total: 1, page, limit, collections };
   }
 
   /**
@@ -108,7 +106,7 @@ export class CollectionsService {
       await query.getCount(),
       await query
         .select('record.id', 'id')
-        .addSelect('record.bytes', 'bytes')
+        .addSelect(`${ITEM_COPIES} * record.bytes`, 'bytes')
         .orderBy('pin.pinnedAt')
         .limit(limit)
         .offset((page - 1) * limit)
@@ -118,7 +116,7 @@ export class CollectionsService {
     return largePage(
       { envelope, list: 'items' },
       entries,
-      (ids) => turns.run(own, () => this.readItems(ids), ALL_TURNS),
+      (ids) => turns.run(own, () => this.readItems(id, ids), ALL_TURNS),
       memory,
     );
   }
@@ -132,10 +130,14 @@ export class CollectionsService {
       .andWhere(IS_READABLE);
   }
 
-  private async readItems(ids: string[]): Promise<string[]> {
-    const records = await this.dataSource.getRepository(SyncRecord).findBy({ id: In(ids) });
-    const items = new Map(records.map((record) => [record.id, JSON.stringify(itemBodyOf(record))]));
-    return ids.flatMap((id) => items.get(id) ?? []);
+  private async readItems(id: number, recordIds: string[]): Promise<string[]> {
+    const rows = await this.itemsOf(id)
+      .andWhere('record.id IN (:...recordIds)', { recordIds })
+      .select('record.id', 'id')
+      .addSelect(itemJson('record', 'pin.asset'), 'body')
+      .getRawMany<{ id: string; body: string }>();
+    const items = new Map(rows.map(({ id: recordId, body }) => [recordId, body]));
+    return recordIds.flatMap((recordId) => items.get(recordId) ?? []);
   }
 
   private async findReadable(manager: EntityManager, userId: number, id: string): Promise<SyncRecord> {

@@ -1,7 +1,8 @@
-import { Body, Controller, Get, Put } from '@nestjs/common';
+import { Body, Controller, Put } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
+import { JsonGet } from '../api/json-get.decorator.js';
 import { Endpoint, TextParam } from '../access/endpoint.decorator.js';
 import { invalidRequest } from '../http/api-error.js';
 import { CurrentUserBody, DeveloperBody, PutDeveloperDto } from './developer.dto.js';
@@ -12,7 +13,7 @@ import { DevelopersService } from './developers.service.js';
 export class DevelopersController {
   constructor(private readonly developers: DevelopersService) {}
 
-  @Get('users/current.json')
+  @JsonGet('users/current')
   @Endpoint('sync:read', {
     summary: 'Fetch the current user',
     description: 'The developer of the credential. The configured admin key has none: 403.',

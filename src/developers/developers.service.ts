@@ -5,6 +5,7 @@ import { Repository } from 'typeorm';
 import type { Caller, DeveloperIdentity } from '../access/caller.js';
 import { audit } from '../audit/audit.js';
 import { Histories } from '../histories/histories.js';
+import { notFound } from '../http/api-error.js';
 import { DeveloperBody } from './developer.dto.js';
 import { Developer } from './developer.entity.js';
 import { lockDeveloper, staleIdentity } from './lock-developer.js';
@@ -34,6 +35,15 @@ export class DevelopersService {
     });
     if (found) this.known.set(developerId, found);
     return found ?? undefined;
+  }
+
+  /** The developer that a request names; by default, the caller's own. @throws ApiError 403, 404 */
+  async named(caller: Caller, developerId: string | undefined): Promise<DeveloperIdentity> {
+    if (developerId === undefined) return caller.ownDeveloper();
+    caller.assertActsFor(developerId);
+    const developer = await this.find(developerId);
+    if (!developer) throw notFound(`There is no developer ${developerId}.`);
+    return developer;
   }
 
   /** @throws ApiError 503 if the database has no such developer (any more) */

@@ -1,14 +1,10 @@
-import { Datetime, Id, Integer, JsonField, OneOf, Text, Url } from '../api/fields.js';
+import { getSchemaPath } from '@nestjs/swagger';
+import { Datetime, Field, Id, Integer, JsonField, OneOf, Text, Url } from '../api/fields.js';
+import { PageBody, PageQuery } from '../api/page.dto.js';
 import type { JsonObject } from '../api/rules.js';
-import { config } from '../config.js';
-import { type Status, STATUSES, type SyncRecord } from './record.entity.js';
-import { assetOf, itemTypeOf } from '../api/resource-type.js';
+import { type Status, STATUSES } from './record.entity.js';
 
-/** URL of the page of an item: the `item_url` of the feed. */
-export const itemUrl = (asset: string, itemId: number) =>
-  `${config.PUBLIC_URL}/api/v1/${asset}/${itemId}.json`;
-
-/** A record with the names of the feed. */
+/** A record with the names of the feed. It also has the members of `data`, unless it has one of the same name. */
 export class Item {
   @Integer(1, Infinity, { description: 'Id of the item: the `item_id` of the feed.', example: 217 })
   id: number;
@@ -34,7 +30,10 @@ export class Item {
   @OneOf(STATUSES, { description: 'Synchronization status.', example: 'ACTIVE' })
   status: Status;
 
-  @JsonField({ description: 'Synchronization payload.', example: { distance_km: 42 } })
+  @JsonField({
+    description: 'Synchronization payload. Its members are beside it, too.',
+    example: { distance_km: 42 },
+  })
   data: JsonObject;
 
   @JsonField({ description: 'Non-critical metadata.', example: {} })
@@ -50,21 +49,19 @@ export class Item {
 /** An item page: the item under the name of its type. */
 export type ItemBody = { [itemType: string]: Item };
 
-export function itemBodyOf(record: SyncRecord): ItemBody {
-  const itemType = itemTypeOf(record.resourceType);
-  return {
-    [itemType]: {
-      id: record.itemId,
-      user_id: record.userId,
-      url: itemUrl(assetOf(itemType), record.itemId),
-      record_id: record.id,
-      resource_type: record.resourceType,
-      resource_key: record.resourceKey,
-      status: record.status,
-      data: record.data.value,
-      metadata: record.metadata.value,
-      created_at: record.createdAt.toISOString(),
-      updated_at: record.updatedAt.toISOString(),
-    },
-  };
+export class ItemsQuery extends PageQuery {
+  @Text(255, {
+    optional: true,
+    description: 'Developer whose items are listed: for admins. Default: the own developer.',
+  })
+  developerId?: string;
+}
+
+export class ItemPageBody extends PageBody {
+  @Field(
+    { type: 'array', items: { type: 'object', additionalProperties: { $ref: getSchemaPath(Item) } } },
+    [],
+    { description: 'Items of this page in the order of creation, each as on its item page.' },
+  )
+  items: ItemBody[];
 }

@@ -28,6 +28,10 @@ const READ_SIZE = `
   SELECT coalesce(sum(records), 0)::float8 AS records, coalesce(sum(bytes), 0)::float8 AS bytes
   FROM library_sizes WHERE user_id = $1`;
 
+/** SQL: the resource types of a library. $1 feed */
+export const READ_TYPES = `
+  SELECT DISTINCT resource_type AS "resourceType" FROM library_sizes WHERE user_id = $1 AND records > 0`;
+
 const quotaExceeded = (name: string, quota: number) =>
   new ApiError(403, 'quota_exceeded', 'Quota exceeded', `The library may have ${quota} ${name}.`);
 

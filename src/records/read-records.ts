@@ -1,6 +1,7 @@
 import { escapeLiteral } from 'pg';
 import { iso } from '../database/iso.js';
 import { BATCH_BYTES, type PageEntry } from './large-page.js';
+import { ITEM_COPIES, itemJson } from './item-json.js';
 import type { Status } from './record.entity.js';
 
 /**
@@ -47,6 +48,9 @@ export const READ_RECORDS = readRecords(`CASE WHEN r.bytes <= ${SMALL_RECORD} TH
 /** SQL: records by id, whatever their size. $1 ids */
 export const READ_LARGE_RECORDS = readRecords(RECORD_JSON);
 
+/** SQL: the same as items. $1 ids, $2 asset */
+export const READ_LARGE_ITEMS = readRecords(itemJson('r', '$2'));
+
 export interface StoredPage {
   /** Number of records on all pages. */
   total: number;
@@ -59,7 +63,8 @@ export interface StoredPage {
 /** Filters of a list; undefined: none. */
 export interface PageFilter {
   userId?: number;
-  resourceType?: string;
+  /** Not empty. */
+  resourceTypes?: string[];
   status?: Status;
 }
 
@@ -68,22 +73,28 @@ export interface PageFilter {
  *
  * The rows of the page are found in an index alone, however far it is. `total` is kept (library-size.ts). The
  * status is a literal: an index has only the rows of the other statuses.
+ *
+ * @param asset of items; undefined: records
  */
 export function readPage(
-  { userId, resourceType, status }: PageFilter,
+  { userId, resourceTypes, status }: PageFilter,
   limit: number,
   offset: number,
+  asset?: string,
 ): [sql: string, parameters: unknown[]] {
   const parameters: unknown[] = [limit, offset, BATCH_BYTES];
   const conditions: string[] = [];
   if (userId !== undefined) conditions.push(`user_id = $${parameters.push(userId)}`);
   let order = 'item_id';
-  if (resourceType !== undefined) {
+  if (resourceTypes?.length === 1) {
     // A range of one type, in the order of the index of types: for a type of most records, the planner would
     // take the primary key, and read the table.
-    const type = `$${parameters.push(resourceType)}::varchar`;
+    const type = `$${parameters.push(resourceTypes[0])}::varchar`;
     conditions.push(`resource_type >= ${type} AND resource_type <= ${type}`);
     order = 'resource_type, item_id';
+  } else if (resourceTypes) {
+    // Spellings of one type, such as ROUTE and route: rare, so sorting them is good enough.
+    conditions.push(`resource_type = ANY ($${parameters.push(resourceTypes)}::varchar[])`);
   }
   if (status !== undefined) conditions.push(`status = ${escapeLiteral(status)}`);
   const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
@@ -92,6 +103,8 @@ export function readPage(
     page CROSS JOIN LATERAL (
       SELECT ${columns} FROM records WHERE user_id = page.user_id AND item_id = page.item_id OFFSET 0
     ) r`;
+  const body = asset === undefined ? RECORD_JSON : itemJson('r', `$${parameters.push(asset)}::text`);
+  const bytes = asset === undefined ? 'r.bytes' : `${ITEM_COPIES} * r.bytes`;
   const sql = `
     WITH page AS MATERIALIZED (
       SELECT user_id, item_id FROM records ${where} ORDER BY ${order} LIMIT $1 OFFSET $2
@@ -99,12 +112,12 @@ export function readPage(
     SELECT
       (SELECT coalesce(sum(records), 0)::float8 FROM library_sizes ${where}) AS total,
       CASE WHEN size.bytes <= $3
-        THEN (SELECT string_agg(${RECORD_JSON}, ',' ORDER BY r.item_id) FROM ${rows('*')})
+        THEN (SELECT string_agg(${body}, ',' ORDER BY r.item_id) FROM ${rows('*')})
       END AS records,
       CASE WHEN size.bytes > $3 THEN (
-        SELECT json_agg(json_build_object('id', r.id, 'bytes', r.bytes) ORDER BY r.item_id)
+        SELECT json_agg(json_build_object('id', r.id, 'bytes', ${bytes}) ORDER BY r.item_id)
         FROM ${rows('id, item_id, bytes')}
       ) END AS entries
-    FROM (SELECT coalesce(sum(r.bytes), 0) AS bytes FROM ${rows('bytes')}) size`;
+    FROM (SELECT coalesce(sum(${bytes}), 0) AS bytes FROM ${rows('bytes')}) size`;
   return [sql, parameters];
 }

@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { DevelopersModule } from '../developers/developers.module.js';
 import { FeedClockModule } from '../feed-clock/feed-clock.module.js';
 import { ItemsController } from './items.controller.js';
+import { ItemsService } from './items.service.js';
 import { SyncRecord } from './record.entity.js';
 import { RecordsController } from './records.controller.js';
 import { Share } from './share.entity.js';
@@ -16,7 +17,7 @@ import { SharesService } from './shares.service.js';
 @Module({
   imports: [TypeOrmModule.forFeature([SyncRecord, Share]), DevelopersModule, FeedClockModule],
   controllers: [RecordsController, SharesController, ItemsController],
-  providers: [RecordsService, SharesService],
+  providers: [RecordsService, ItemsService, SharesService],
   exports: [RecordsService],
 })
 export class RecordsModule {}

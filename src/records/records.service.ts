@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import type { Caller } from '../access/caller.js';
 import { ALL_TURNS, turns } from '../access/turns.js';
 import { DevelopersService } from '../developers/developers.service.js';
+import type { PageQuery } from '../api/page.dto.js';
 import type { ApiError } from '../http/api-error.js';
 import { assertIfMatch } from '../http/etag.js';
 import type { Reservation } from '../http/fair-limit.js';
@@ -20,6 +21,7 @@ import { largePage, type PageFrame, smallPage } from './large-page.js';
 import { assertQuota } from './library-size.js';
 import {
   type PageFilter,
+  READ_LARGE_ITEMS,
   READ_LARGE_RECORDS,
   READ_RECORDS,
   readPage,
@@ -52,23 +54,34 @@ export class RecordsService {
 
   /** @param memory of the answer @returns the JSON text of a `RecordPageBody`; a stream if it is large */
   async list(caller: Caller, query: RecordsQuery, memory: Reservation): Promise<string | Readable> {
-    const { developerId, resourceType, status, limit, page } = query;
+    const { developerId, resourceType, status } = query;
     if (developerId !== undefined) caller.assertActsFor(developerId);
     let owner = caller.isAdmin ? undefined : caller.developer;
     if (caller.isAdmin && developerId !== undefined) {
       owner = await this.developers.find(developerId);
-      if (!owner) return smallPage(frameOf(query, 0), '');
+      if (!owner) return smallPage(frameOf(query, 0, 'data'), '');
     }
-    const filter: PageFilter = { userId: owner?.userId, resourceType, status };
-    const [sql, parameters] = readPage(filter, limit, (page - 1) * limit);
+    const resourceTypes = resourceType === undefined ? undefined : [resourceType];
+    return this.page(caller, { userId: owner?.userId, resourceTypes, status }, query, memory);
+  }
+
+  /** A page of records, or of items. @param asset of items; undefined: records */
+  async page(
+    caller: Caller,
+    filter: PageFilter,
+    query: PageQuery,
+    memory: Reservation,
+    asset?: string,
+  ): Promise<string | Readable> {
+    const { limit, page } = query;
+    const reader = caller.developer?.userId;
+    const [sql, parameters] = readPage(filter, limit, (page - 1) * limit, asset);
     const read = () => this.dataSource.execute<StoredPage>(sql, parameters);
     const weight = page * limit > FAR ? ALL_TURNS : 1;
-    const [found] = await turns.run(caller.developer?.userId, read, weight);
-    const { total, records, entries } = found;
-    const frame = frameOf(query, total);
+    const [{ total, records, entries }] = await turns.run(reader, read, weight);
+    const frame = frameOf(query, total, asset === undefined ? 'data' : 'items');
     if (entries) {
-      const readLarge = (ids: string[]) =>
-        turns.run(caller.developer?.userId, () => this.readLarge(ids), ALL_TURNS);
+      const readLarge = (ids: string[]) => turns.run(reader, () => this.readLarge(ids, asset), ALL_TURNS);
       return largePage(frame, entries, readLarge, memory);
     }
     const text = smallPage(frame, records ?? '');
@@ -76,9 +89,11 @@ export class RecordsService {
     return text;
   }
 
-  /** JSON texts of records by id; those that are gone are left out. */
-  private async readLarge(ids: string[]): Promise<string[]> {
-    const rows = await this.dataSource.execute<StoredRecord>(READ_LARGE_RECORDS, [ids]);
+  /** JSON texts of records by id; those that are gone are left out. @param asset of items; undefined: records */
+  private async readLarge(ids: string[], asset?: string): Promise<string[]> {
+    const rows = await (asset === undefined
+      ? this.dataSource.execute<StoredRecord>(READ_LARGE_RECORDS, [ids])
+      : this.dataSource.execute<StoredRecord>(READ_LARGE_ITEMS, [ids, asset]));
     const texts = new Map(rows.map(({ id, body }) => [id, body!]));
     return ids.flatMap((id) => texts.get(id) ?? []);
   }
@@ -112,15 +127,6 @@ export class RecordsService {
       this.dataSource.execute<StoredRecord | undefined>(READ_LARGE_RECORDS, [[id]]),
     );
     return record ?? Promise.reject(noRecord(id));
-  }
-
-  /** The record of an item page: an own or a shared one; for admins, any. */
-  findItem(caller: Caller, itemId: number): Promise<SyncRecord | null> {
-    return turns.run(caller.developer?.userId, () =>
-      caller.isAdmin
-        ? this.records.findOneBy({ itemId })
-        : this.findReadable(this.dataSource.manager, caller.ownDeveloper().userId, { itemId }),
-    );
   }
 
   /** A record of the caller's library; for admins, of any library. @throws ApiError 404 */
@@ -240,7 +246,7 @@ export class RecordsService {
   }
 }
 
-const frameOf = ({ page, limit }: RecordsQuery, total: number): PageFrame => ({
+export const frameOf = ({ page, limit }: PageQuery, total: number, list: string): PageFrame => ({
   envelope: { total, page, limit },
-  list: 'data',
+  list,
 });

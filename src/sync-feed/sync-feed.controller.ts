@@ -1,4 +1,4 @@
-import { Controller, Get, Query, Req, Res } from '@nestjs/common';
+import { Controller, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Readable } from 'node:stream';
@@ -7,6 +7,7 @@ import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
 import { Endpoint } from '../access/endpoint.decorator.js';
 import { documentHeaders } from '../api/errors.decorator.js';
+import { JsonGet } from '../api/json-get.decorator.js';
 import { ApiIfNoneMatch } from '../api/etag.decorator.js';
 import { invalidRequest, missingParameter, notFound } from '../http/api-error.js';
 import { varyOn } from '../http/cors.js';
@@ -15,7 +16,7 @@ import { JSON_TYPE } from '../http/json-body.js';
 import { feedRead } from '../signals/signals.js';
 import { cursorExpired, cursorLost } from './cursor-errors.js';
 import { invalidSince } from './since.js';
-import { SYNC_PATH, SyncBody } from './sync-answer.js';
+import { SyncBody } from './sync-answer.js';
 import { DIGEST_EXAMPLE, SYNC_EXAMPLE } from './sync-example.js';
 import { SyncFeedService } from './sync-feed.service.js';
 import { SyncQuery } from './sync-query.js';
@@ -27,11 +28,11 @@ const VARY = varyOn('Authorization');
 const RESYNC_URL = 'https://sync.example.com/api/v1/sync.json?since=1970-01-01T00%3A00%3A00Z&compact=true';
 
 @ApiTags('Sync feed')
-@Controller(SYNC_PATH)
+@Controller('api/v1')
 export class SyncFeedController {
   constructor(private readonly feed: SyncFeedService) {}
 
-  @Get()
+  @JsonGet('sync')
   @Endpoint('sync:read', {
     summary: 'Changes since a datetime',
     description:

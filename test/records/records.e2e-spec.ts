@@ -1,4 +1,5 @@
 import './records.js';
+import './items.js';
 import './sizes.js';
 import './subscribers.js';
 import './readme.js';

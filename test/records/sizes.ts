@@ -122,6 +122,14 @@ describe('a page of records of 1 MiB', () => {
     expect(body.total).toBe(8);
     const texts = body.items.map((item: { blob: { data: unknown } }) => item.blob.data);
     expect(texts).toEqual(records.map(({ data }) => data));
+    const pinned = await api.get('/api/v1/collections/pinned.json');
+    expect(pinned.body).toEqual(body);
+    expect((await api.get('/api/v1/blobs.json')).body).toEqual({
+      total: 8,
+      page: 1,
+      limit: 50,
+      items: body.items,
+    });
   });
 
   it('that clients do not read: only the caller with too many of them waits; it goes on when they are gone', async () => {
