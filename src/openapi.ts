@@ -69,8 +69,12 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
   const document = SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
   });
-  // The same routes without `.json` (api/json-get.decorator.ts).
-  for (const path of Object.keys(document.paths))
-    if (`${path}.json` in document.paths) delete document.paths[path];
+  // The same routes without `.json` (api/json-get.decorator.ts). Swagger numbers the ids of such a pair.
+  for (const path of Object.keys(document.paths)) {
+    const { get } = document.paths[`${path}.json`] ?? {};
+    if (!get) continue;
+    delete document.paths[path];
+    get.operationId = get.operationId?.replace(/\[\d+\]$/, '');
+  }
   return document;
 }

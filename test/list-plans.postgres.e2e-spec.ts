@@ -47,26 +47,34 @@ const scansOf = (plan: Plan): Plan[] => [
 
 const filters = [
   ['no filter', {}, 90_000, ['records_pkey']],
-  ['a type', { resourceType: 'ROUTE' }, 80_000, ['records_of_type']],
-  ['a rare type', { resourceType: 'TRIP' }, 9_000, ['records_of_type']],
-  ['a type that has no records', { resourceType: 'NONE' }, 0, ['records_of_type']],
+  ['a type', { resourceTypes: ['ROUTE'] }, 80_000, ['records_of_type']],
+  ['a rare type', { resourceTypes: ['TRIP'] }, 9_000, ['records_of_type']],
+  ['a type that has no records', { resourceTypes: ['NONE'] }, 0, ['records_of_type']],
   ['ACTIVE', { status: 'ACTIVE' }, 90_000, ['records_pkey']],
   ['ERROR', { status: 'ERROR' }, 900, ['records_of_status']],
   ['a status that has no records', { status: 'PENDING_UPDATE' }, 0, ['records_of_status']],
-  ['a type and ACTIVE', { resourceType: 'ROUTE', status: 'ACTIVE' }, 80_000, ['records_of_type']],
+  ['a type and ACTIVE', { resourceTypes: ['ROUTE'], status: 'ACTIVE' }, 80_000, ['records_of_type']],
   [
     'a type and ERROR',
-    { resourceType: 'TRIP', status: 'ERROR' },
+    { resourceTypes: ['TRIP'], status: 'ERROR' },
     900,
     ['records_of_type', 'records_of_status'],
   ],
 ] as const;
 
-it.each(filters.flatMap((filter) => ['custom', 'generic'].map((kind) => [...filter, kind] as const)))(
+const ways = ['custom', 'generic'].flatMap(
+  (kind) =>
+    [
+      [kind, undefined],
+      [kind, 'routes'],
+    ] as const,
+);
+
+it.each(filters.flatMap((filter) => ways.map((way) => [...filter, ...way] as const)))(
   'the page at the end of a long list is found in an index alone: %s',
-  async (_name, filter, offset, indexes, kind) => {
+  async (_name, filter, offset, indexes, kind, asset) => {
     const { readPage } = await import('../src/records/read-records.js');
-    const [sql, parameters] = readPage({ userId, ...filter }, 100, offset);
+    const [sql, parameters] = readPage({ userId, ...filter }, 100, offset, asset);
     const plan = await app.dataSource.transaction(async (manager): Promise<Plan> => {
       await manager.query(`SET LOCAL plan_cache_mode = force_${kind}_plan`);
       await manager.query(`PREPARE page AS ${sql}`);

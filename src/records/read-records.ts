@@ -64,7 +64,7 @@ export interface StoredPage {
 export interface PageFilter {
   userId?: number;
   /** Not empty. */
-  resourceTypes?: string[];
+  resourceTypes?: readonly string[];
   status?: Status;
 }
 
