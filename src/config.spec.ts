@@ -20,6 +20,7 @@ describe('loadConfig', () => {
       AUDIT_LOG_DAYS: 365,
       LOG_LEVEL: 'info',
       SHUTDOWN_TIMEOUT: 30,
+      METRICS_HOST: '127.0.0.1',
       JWT_TYP: 'at+jwt',
       JWT_ALLOW_ADMIN: false,
     });
@@ -68,6 +69,9 @@ describe('loadConfig', () => {
     ['BODY_LIMIT', '1mb'],
     ['LOG_LEVEL', 'loud'],
     ['SHUTDOWN_TIMEOUT', '1.5'],
+    ['METRICS_PORT', '0'],
+    ['METRICS_PORT', '65536'],
+    ['METRICS_PORT', '3000'],
     ['TRUST_PROXY', 'proxy.example.com'],
     ['TRUST_PROXY', '10.0.0.0/33'],
     ['TRUST_PROXY', '10.0.0.1,'],

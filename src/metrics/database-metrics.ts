@@ -28,8 +28,8 @@ const GAUGES = {
 } as const;
 
 /**
- * SQL: all samples in one statement, of a few ms whatever the size of the libraries: counts of small tables,
- * first entries of indexes, and statistics.
+ * SQL: all samples in one statement. It reads small tables, first entries of indexes, and statistics, not
+ * libraries.
  */
 const READ = `
   SELECT 'db_oldest_transaction_seconds' AS metric, json_build_object() AS labels,
@@ -126,8 +126,12 @@ export class DatabaseMetrics {
   private async readState(): Promise<void> {
     const samples = await this.attempt(this.dataSource.look<Sample>(READ), 'the database');
     this.up.set(samples ? 1 : 0);
-    for (const gauge of this.gauges.values()) gauge.reset();
-    if (!samples) for (const gauge of this.gauges.values()) gauge.remove();
+    for (const [name, [, ...labels]] of Object.entries(GAUGES)) {
+      const gauge = this.gauges.get(name)!;
+      // A gauge without labels is 0 after a reset, not absent.
+      if (labels.length === 0) gauge.remove();
+      else gauge.reset();
+    }
     for (const { metric, labels, value } of samples ?? []) this.gauges.get(metric)!.set(labels, value);
   }
 
