@@ -1,11 +1,13 @@
 // `npm run check:metrics`: promtool checks the alert rules and their unit tests, the queries of the dashboard,
 // and the metrics of a server that runs. Needs promtool (Debian package `prometheus`).
+/* global fetch */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureBuilt } from './prepare.mjs';
 
 ensureBuilt();
@@ -51,7 +53,7 @@ async function scrape() {
   const get = (url) => fetch(url).catch(() => undefined);
   while (!(await get(`http://127.0.0.1:${PORT}/health/ready`))?.ok) {
     if (server.exitCode !== null) throw new Error('the server has exited');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
   }
   // One request that finds a route, and one that does not.
   await get(`http://127.0.0.1:${PORT}/none`);
