@@ -1,6 +1,8 @@
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { CLIENT_SECRET, OAUTH_PATHS, OAUTH_SCHEMAS, OAUTH_TAG } from './oauth/openapi.js';
 import { VERSION } from './version.js';
+import { WebhookMessageBody, WEBHOOKS } from './webhooks/message.dto.js';
 
 const DESCRIPTION = `
 Tidemark stores JSON records for a developer and lets any client keep an **exact** copy of them by polling one URL
@@ -54,6 +56,14 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
       },
       'oauth2',
     )
+    .addBasicAuth(
+      {
+        type: 'http',
+        scheme: 'basic',
+        description: 'Id and secret of an API client, for the endpoints of OAuth.',
+      },
+      CLIENT_SECRET,
+    )
     .addTag('Records', 'The records that services write.')
     .addTag('Sync feed', 'The changes that clients poll.')
     .addTag('Sharing and collections', 'Reading and following the records of others.')
@@ -62,12 +72,14 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
     .addTag('API keys', 'Credentials of developers, created by admins.')
     .addTag('Developers', 'The owners of libraries.')
     .addTag('Grants', 'Permissions that developers have given to applications.')
+    .addTag(OAUTH_TAG, 'The built-in authorization server: for applications.')
     .addTag('Accounts', 'Passwords and signing keys, managed by admins.')
     .addTag('Audit log', 'Changes of credentials, rights and accounts, for admins.')
     .addTag('Health', 'For operators.')
     .build();
   const document = SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
+    extraModels: [WebhookMessageBody],
   });
   // The same routes without `.json` (api/json-get.decorator.ts). Swagger numbers the ids of such a pair.
   for (const path of Object.keys(document.paths)) {
@@ -76,5 +88,10 @@ export function createOpenApiDocument(app: NestFastifyApplication): OpenAPIObjec
     delete document.paths[path];
     get.operationId = get.operationId?.replace(/\[\d+\]$/, '');
   }
-  return document;
+  // An empty list says that a route is public. Tools ask for a credential, or warn, where there is none.
+  for (const methods of Object.values(document.paths))
+    for (const operation of Object.values(methods) as { security?: unknown[] }[]) operation.security ??= [];
+  Object.assign(document.paths, OAUTH_PATHS);
+  Object.assign(document.components!.schemas!, OAUTH_SCHEMAS);
+  return { ...document, webhooks: WEBHOOKS };
 }

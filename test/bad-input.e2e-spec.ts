@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import fc from 'fast-check';
 import { type Api, RECORDS } from './support/api.js';
 import { anyRequest } from './support/any-request.js';
+import { apiOperations } from './support/documented.js';
 import { expectErrorBody } from './support/errors.js';
 import { type RawAnswer, sendRaw } from './support/raw-http.js';
 import { startApp, type TestApp } from './support/server.js';
@@ -19,10 +20,7 @@ const existing: string[] = [];
 beforeAll(async () => {
   app = await startApp();
   dev = await app.developer('dev-789');
-  const { paths } = (await app.admin.get('/docs-json')).body;
-  operations = Object.keys(paths).flatMap((path) =>
-    Object.keys(paths[path]).map((method) => `${method.toUpperCase()} ${path}`),
-  );
+  operations = [...apiOperations((await app.admin.get('/docs-json')).body).keys()];
   const record = await create('existing');
   const [item] = (await dev.sync('since=1970-01-01')).body.items;
   const client = await app.admin.post('/api/v1/api-clients', {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { type Answer, type Api, RECORDS } from './support/api.js';
 import { createClient, createClientKey } from './support/api-clients.js';
+import { apiOperations } from './support/documented.js';
 import { expectError } from './support/errors.js';
 import { getTokens, setPassword } from './support/oauth.js';
 import { Receiver } from './support/receiver.js';
@@ -86,13 +87,17 @@ beforeAll(async () => {
     "the owner's application, for another developer": await createClientKey(app.admin, client, OTHER),
   };
 
-  const { paths } = (await app.admin.get('/docs-json')).body;
+  const operations = apiOperations<{ security: { oauth2: string[] }[] }>(
+    (await app.admin.get('/docs-json')).body,
+  );
   scopes = new Map(
-    Object.keys(paths).flatMap((path) =>
-      Object.keys(paths[path]).map((method) => {
-        const [, oauth] = paths[path][method].security as { oauth2: string[] }[];
-        return [`${method.toUpperCase()} ${path}`, oauth?.oauth2[0]] as const;
-      }),
+    [...operations].map(
+      ([
+        operation,
+        {
+          security: [, oauth],
+        },
+      ]) => [operation, oauth?.oauth2[0]] as const,
     ),
   );
 });

@@ -1,5 +1,5 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
-import { ApiBearerAuth, ApiOAuth2, ApiSecurity } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOAuth2 } from '@nestjs/swagger';
 import { ApiError, forbidden, tooManyRequests } from '../http/api-error.js';
 import { ApiErrorExamples } from '../api/errors.decorator.js';
 import type { Caller } from './caller.js';
@@ -32,8 +32,7 @@ export const Access = (scope: Scope) =>
   );
 
 /** A route without authentication. */
-export const Public = () =>
-  applyDecorators(SetMetadata<string, AccessRule>(ACCESS, 'public'), ApiSecurity({}));
+export const Public = () => SetMetadata<string, AccessRule>(ACCESS, 'public');
 
 /** The authenticated caller of the request. */
 export const CurrentCaller = createParamDecorator(

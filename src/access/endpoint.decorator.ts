@@ -3,6 +3,7 @@ import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { ApiOperation, ApiParam, ApiResponse, type ApiResponseNoStatusOptions } from '@nestjs/swagger';
 import { ApiErrors } from '../api/errors.decorator.js';
+import { ID_EXAMPLE } from '../api/fields.js';
 import { ParseText, ParseUuid } from '../api/params.js';
 import { unknownFields } from '../api/validation.pipe.js';
 import type { ApiError } from '../http/api-error.js';
@@ -61,11 +62,11 @@ export const PathParam = (
 
 /** A UUID in the path, checked and documented. */
 export const IdParam = (description: string, name = 'id') =>
-  PathParam(name, { format: 'uuid', description }, ParseUuid);
+  PathParam(name, { format: 'uuid', description, example: ID_EXAMPLE }, ParseUuid);
 
 /** A name of 1 to 255 characters in the path, checked and documented. */
-export const TextParam = (name: string, description: string, example?: string) =>
-  PathParam(name, { description, ...(example !== undefined && { example }) }, ParseText);
+export const TextParam = (name: string, description: string, example: string) =>
+  PathParam(name, { description, example }, ParseText);
 
 /** A positive integer in the path, documented. The route gets the text, and answers 404 to any other one. */
 export const NumberParam = (name: string, description: string, example: number) =>

@@ -1,4 +1,4 @@
-import { Datetime, Flag, Integer, ListOf, Nested, Url } from '../api/fields.js';
+import { Datetime, Flag, Integer, ListOf, Nested, OffsetDatetime, Url } from '../api/fields.js';
 import { config } from '../config.js';
 import { DigestBody } from './digest.js';
 import type { Chunk } from './read-changes.js';
@@ -13,13 +13,13 @@ export class DateRangeBody {
   @Datetime({ description: 'Exclusive start.', example: '2024-09-01T00:00:00Z' })
   since: string;
 
-  @Datetime({ description: 'Inclusive end.', example: '2024-09-09T22:53:52.000+00:00' })
+  @OffsetDatetime({ description: 'Inclusive end.', example: '2024-09-09T22:53:52.000+00:00' })
   until: string;
 }
 
 /** spec/sync-endpoint.md, Meta Attributes. */
 export class SyncMetaBody {
-  @Datetime({
+  @OffsetDatetime({
     description: 'Cursor: the `since` of the next sync request.',
     example: '2024-09-09T22:53:52.000+00:00',
   })
@@ -46,13 +46,14 @@ export class SyncMetaBody {
   })
   has_more?: boolean;
 
-  @Datetime({
+  @OffsetDatetime({
     optional: true,
     description:
       'Only with retention: the oldest `since` that a request without `compact` may have. Earlier ones get 410.',
     example: '2024-08-09T00:00:00.000+00:00',
   })
   oldest_since?: string;
+
   @Nested(DigestBody, {
     optional: true,
     description:

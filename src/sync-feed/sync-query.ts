@@ -1,5 +1,5 @@
 import { Allow, IsIn, ValidateBy } from 'class-validator';
-import { Datetime, Field, QueryInteger, Text } from '../api/fields.js';
+import { Field, OffsetDatetime, QueryInteger, Text } from '../api/fields.js';
 import { ALL_ASSETS, ASSET_NAMES, isAsset } from '../api/resource-type.js';
 import { isDatetime, isText } from '../api/rules.js';
 
@@ -56,7 +56,7 @@ export class SyncQuery {
   })
   compact?: 'true' | 'false';
 
-  @Datetime({
+  @OffsetDatetime({
     optional: true,
     description:
       'Only with `compact`: the pages of one sync all end at the clock of the first one. Set by ' +

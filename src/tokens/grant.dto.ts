@@ -3,6 +3,8 @@ import { Datetime, Field, Id, ListOf, Text } from '../api/fields.js';
 import { PageBody, PageQuery } from '../api/page.dto.js';
 import type { Grant } from './grant.entity.js';
 
+export const GRANT_EXAMPLE = 'nL8VSVVsSaMKDZhdkb1Ny4ukFJ-i2XcVmbhyWAbJ5jB';
+
 export class GrantsQuery extends PageQuery {
   @Text(255, {
     optional: true,
@@ -12,7 +14,7 @@ export class GrantsQuery extends PageQuery {
 }
 
 export class GrantBody {
-  @Text(64, { description: 'Id of the grant.', example: 'nL8VSVVsSaMKDZhdkb1Ny4ukFJ-i2XcVmbhyWAbJ5jB' })
+  @Text(64, { description: 'Id of the grant.', example: GRANT_EXAMPLE })
   id: string;
 
   @Text(255, { description: 'Developer who gave the grant.', example: 'dev-789' })

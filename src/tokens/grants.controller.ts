@@ -4,7 +4,7 @@ import { CurrentCaller } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
 import { Endpoint, TextParam } from '../access/endpoint.decorator.js';
 import { invalidRequest, notFound } from '../http/api-error.js';
-import { GrantPageBody, GrantsQuery } from './grant.dto.js';
+import { GRANT_EXAMPLE, GrantPageBody, GrantsQuery } from './grant.dto.js';
 import { GrantsService } from './grants.service.js';
 
 @ApiTags('Grants')
@@ -33,12 +33,12 @@ export class GrantsController {
     returns: [204, 'Withdrawn.'],
     errors: [
       invalidRequest('The name in the URL must have 1 to 255 characters.'),
-      notFound('There is no grant nL8VSVVsSaMKDZhdkb1Ny4ukFJ-i2XcVmbhyWAbJ5jB.'),
+      notFound(`There is no grant ${GRANT_EXAMPLE}.`),
     ],
   })
   withdraw(
     @CurrentCaller() caller: Caller,
-    @TextParam('id', 'The `id` of the grant.') id: string,
+    @TextParam('id', 'The `id` of the grant.', GRANT_EXAMPLE) id: string,
   ): Promise<void> {
     return this.grants.withdraw(caller, id);
   }

@@ -1,4 +1,4 @@
-import { Datetime, Id, Integer, ListOf, OneOf, Text } from '../api/fields.js';
+import { Datetime, Id, Integer, ListOf, OffsetDatetime, OneOf, Text } from '../api/fields.js';
 import { PageBody, PageQuery } from '../api/page.dto.js';
 import type { WebhookAttempt } from './webhook-attempt.entity.js';
 import {
@@ -15,13 +15,13 @@ export class ReplayDto {
   @Text(255, { description: 'Developer of the feed, who lets the client read it.', example: 'dev-789' })
   developerId: string;
 
-  @Datetime({
+  @OffsetDatetime({
     description: 'Exclusive start, such as the `since` of a range.',
     example: '2024-09-01T00:00:00Z',
   })
   since: string;
 
-  @Datetime({
+  @OffsetDatetime({
     optional: true,
     description: 'Inclusive end. Left out, or in the future: now.',
     example: '2024-09-09T22:53:52.000+00:00',
