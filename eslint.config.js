@@ -55,7 +55,7 @@ const CALLS_WITHOUT_EVENTS = [
 ];
 
 export default defineConfig(
-  globalIgnores(['dist', 'coverage', 'reports', 'test/clients/generated']),
+  globalIgnores(['dist', 'coverage', 'reports', 'test/clients/generated', 'test/clients/typed']),
   js.configs.recommended,
   tseslint.configs.recommendedTypeChecked,
   {
