@@ -22,8 +22,10 @@ const ROOMS = {
   tokens: ['http', 'api', 'database', 'access', 'audit', 'histories', 'developers', 'clients'],
   auth: ['signals', 'http', 'api', 'database', 'access', 'developers', 'clients', 'tokens'],
   records: ['http', 'api', 'database', 'access', 'audit', 'developers', 'feed-clock'],
+  live: ['signals', 'http', 'database', 'access', 'histories', 'feed-clock'],
   'sync-feed': [
     ...['signals', 'http', 'api', 'database', 'access', 'histories', 'developers', 'feed-clock', 'records'],
+    'live',
   ],
   collections: [
     ...['http', 'api', 'database', 'access', 'developers', 'feed-clock', 'records'],

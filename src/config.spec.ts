@@ -15,6 +15,7 @@ describe('loadConfig', () => {
       BODY_LIMIT: 1_048_576,
       RATE_LIMIT: 600_000,
       REFUSAL_LIMIT: 1_000,
+      LIVE_LIMIT: 10_000,
       WEBHOOK_ALLOW_PRIVATE: false,
       WEBHOOK_LOG_DAYS: 30,
       AUDIT_LOG_DAYS: 365,

@@ -129,6 +129,10 @@ export class Config {
   @Integer(0, 1_000_000_000)
   REFUSAL_LIMIT: number = 1_000;
 
+  /** Requests that wait for changes. */
+  @Integer(10, 1_000_000)
+  LIVE_LIMIT: number = 10_000;
+
   /** Records of one developer. */
   @IsOptional()
   @Integer(1, 1_000_000_000)

@@ -24,6 +24,12 @@ export class Caller implements Authenticated {
   request?: Pick<FastifyRequest, 'id' | 'ip'>;
 
   /**
+   * The caller as it is now, for requests that last: undefined when the credential is no longer valid. As it was at
+   * most 4 s ago.
+   */
+  renew: () => Promise<Caller | undefined> = () => Promise.resolve(this);
+
+  /**
    * @param developer the developer that the caller acts for; only the admin key of the settings has none
    * @param credential names the key or the token in logs
    * @param client the application that the credential belongs to; undefined: none that is stored here

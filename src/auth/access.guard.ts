@@ -4,32 +4,13 @@ import { AuthGuard } from '@nestjs/passport';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ACCESS, type AccessRule } from '../access/access.decorator.js';
 import type { Caller } from '../access/caller.js';
-import type { Scope } from '../access/scopes.js';
+import { insufficientScope, unauthenticated } from '../access/refusals.js';
 import { ApiKeyAuthenticator } from '../clients/api-key-authenticator.js';
 import { ApiError } from '../http/api-error.js';
 import { RateLimits } from './rate-limits.js';
 
 const CREDENTIALS = /^(Bearer|ApiKey) +([\x21-\x7e]+) *$/i;
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
-
-/** 401 with the challenge of RFC 6750, section 3. */
-const unauthenticated = (details?: string) =>
-  new ApiError(
-    401,
-    details === undefined ? 'authentication_required' : 'invalid_token',
-    'Authentication required',
-    details,
-    {
-      'WWW-Authenticate':
-        'Bearer realm="tidemark"' +
-        (details === undefined ? '' : `, error="invalid_token", error_description="${details}"`),
-    },
-  );
-
-const insufficientScope = (scope: Scope) =>
-  new ApiError(403, 'insufficient_scope', 'Forbidden', `This needs scope ${scope}.`, {
-    'WWW-Authenticate': `Bearer realm="tidemark", error="insufficient_scope", scope="${scope}"`,
-  });
 
 /**
  * What counts as one credential: an API key; all keys and tokens of an application for one developer; all tokens of

@@ -14,7 +14,7 @@ import { readExternalToken } from './external-token.js';
 import { IssuerKeys } from './issuer-keys.js';
 
 interface Token {
-  header: { alg?: unknown; typ?: unknown };
+  header: { alg?: unknown; typ?: unknown; kid?: string };
   payload: AccessTokenClaims;
 }
 
@@ -31,7 +31,7 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
   constructor(
     private readonly developers: DevelopersService,
     private readonly accessTokens: AccessTokensService,
-    signingKeys: SigningKeysService,
+    private readonly signingKeys: SigningKeysService,
     issuerKeys: IssuerKeys,
   ) {
     const provideKey = (
@@ -55,11 +55,27 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
   }
 
   /** @returns the caller of a token with a valid signature; false refuses the token */
-  async validate({ header, payload }: Token): Promise<Caller | false> {
+  async validate(token: Token): Promise<Caller | false> {
+    const caller = await this.findCaller(token);
+    if (!caller) return false;
+    caller.renew = () => this.renew(token);
+    return caller;
+  }
+
+  /** Everything that may have ended since the signature was verified. */
+  private async renew(token: Token): Promise<Caller | undefined> {
+    const { header, payload } = token;
+    if (Number(payload.exp) * 1_000 <= Date.now()) return undefined;
+    const isOwn = payload.iss === config.PUBLIC_URL;
+    if (isOwn && !(await this.signingKeys.findPublicKey(header.kid))) return undefined;
+    return this.findCaller(token);
+  }
+
+  private async findCaller({ header, payload }: Token): Promise<Caller | undefined> {
     if (payload.iss === config.PUBLIC_URL)
-      return isAccessToken(header, payload) && ((await this.accessTokens.findCaller(payload)) ?? false);
+      return isAccessToken(header, payload) ? this.accessTokens.findCaller(payload) : undefined;
     const token = readExternalToken(header, payload);
-    if (!token) return false;
+    if (!token) return undefined;
     const { developerId, scopes, isApplication } = token;
     const developer = await this.developers.findOrCreate(developerId);
     return new Caller(developer, scopes, { kind: 'access_token', id: null }, undefined, isApplication);

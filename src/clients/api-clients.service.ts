@@ -2,11 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { isUUID } from 'class-validator';
 import { timingSafeEqual } from 'node:crypto';
-import { IsNull, Not, Repository } from 'typeorm';
+import { In, IsNull, Not, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Caller } from '../access/caller.js';
 import { audit } from '../audit/audit.js';
 import type { AuditAction } from '../audit/audit-line.entity.js';
+import { inOrder } from '../database/coalesce.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { lockDeveloper } from '../developers/lock-developer.js';
 import { Histories } from '../histories/histories.js';
@@ -37,7 +38,10 @@ export class ApiClientsService {
     private readonly developers: DevelopersService,
     histories: Histories,
   ) {
-    this.cache = new CredentialCache(histories, (id) => this.load(id));
+    this.cache = new CredentialCache(histories, async (ids) => {
+      const found = await this.clients.find({ relations: { owner: true }, where: { id: In([...ids]) } });
+      return inOrder(ids, found, ({ id }) => id);
+    });
   }
 
   /**

@@ -1,8 +1,12 @@
 import { LRUCache } from 'lru-cache';
+import { coalesce } from '../database/coalesce.js';
 import type { Histories } from '../histories/histories.js';
 
 /** Time to live of an entry, in ms. Documented: a change counts within 5 s in other processes. */
 const MAX_AGE = 4_000;
+
+/** Names of one statement. */
+const MAX_NAMES = 1_000;
 
 /** Messages of the errors with which lru-cache aborts a load. */
 const ABORTED = /^(deleted|evicted|replaced)$/;
@@ -13,13 +17,13 @@ const ABORTED = /^(deleted|evicted|replaced)$/;
  */
 export class CredentialCache<Value extends object> {
   private readonly found: LRUCache<string, Value>;
+  private readonly rows: { load: (name: string) => Promise<Value | undefined> };
 
-  constructor(
-    histories: Histories,
-    private readonly load: (name: string) => Promise<Value | undefined>,
-  ) {
+  /** @param loadAll the rows with these names, in their order; undefined: there is none */
+  constructor(histories: Histories, loadAll: (names: readonly string[]) => Promise<(Value | undefined)[]>) {
     histories.onNewHistory(() => this.found.clear());
-    this.found = new LRUCache({ max: 10_000, ttl: MAX_AGE, fetchMethod: (name) => this.load(name) });
+    this.rows = coalesce(loadAll, MAX_NAMES);
+    this.found = new LRUCache({ max: 20_000, ttl: MAX_AGE, fetchMethod: (name) => this.rows.load(name) });
   }
 
   async get(name: string): Promise<Value | undefined> {
@@ -36,7 +40,7 @@ export class CredentialCache<Value extends object> {
     } catch (error) {
       // Aborted by `forget` or by eviction: the load may have read an old row.
       if (!ABORTED.test((error as Error).message)) throw error;
-      return await this.load(name);
+      return await this.rows.load(name);
     }
   }
 }

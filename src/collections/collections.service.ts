@@ -10,7 +10,6 @@ import { notFound } from '../http/api-error.js';
 import type { Reservation } from '../http/fair-limit.js';
 import type { PageQuery } from '../api/page.dto.js';
 import { FeedClock } from '../feed-clock/feed-clock.js';
-import { JobsService } from '../jobs/jobs.service.js';
 import { IS_READABLE } from '../records/is-readable.js';
 import { ITEM_COPIES, itemJson } from '../records/item-json.js';
 import { largePage, type PageEntry } from '../records/large-page.js';
@@ -20,7 +19,7 @@ import { RecordsService } from '../records/records.service.js';
 import { assetOf, itemTypeOf } from '../api/resource-type.js';
 import { pinnedCollectionOf } from '../sync-feed/pinned-collection.js';
 import type { CollectionsBody, CollectionsQuery } from './collection.dto.js';
-import { FOLLOWERS, type FollowersJob } from './followers.service.js';
+import { FollowersService } from './followers.service.js';
 import { Pin } from './pin.entity.js';
 
 /** The `pinned` collection of each developer. The writes hold the lock of that developer's feed. */
@@ -31,7 +30,7 @@ export class CollectionsService {
     private readonly records: RecordsService,
     private readonly developers: DevelopersService,
     private readonly feedClock: FeedClock,
-    private readonly jobs: JobsService,
+    private readonly followers: FollowersService,
   ) {}
 
   /** Idempotent. @throws ApiError 403 for the admin key of the settings, 404 */
@@ -54,11 +53,7 @@ export class CollectionsService {
       });
       // Race: the record or its share may change before this commits. Only a job that runs later sees both.
       if (itemUserId !== userId)
-        await this.jobs.send(manager, FOLLOWERS, {
-          itemUserId,
-          itemId,
-          followerUserId: userId,
-        } satisfies FollowersJob);
+        await this.followers.send(manager, { itemUserId, itemId, followerUserId: userId });
     });
   }
 

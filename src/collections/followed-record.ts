@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { JobsService } from '../jobs/jobs.service.js';
 import type { SyncRecord } from '../records/record.entity.js';
 import { RecordChangeSubscriber } from '../sync-feed/record-change.subscriber.js';
-import { FOLLOWERS, type FollowersJob } from './followers.service.js';
+import { FollowersService } from './followers.service.js';
 import { Pin } from './pin.entity.js';
 
 /**
@@ -15,7 +14,7 @@ import { Pin } from './pin.entity.js';
 export class FollowedRecord {
   constructor(
     changes: RecordChangeSubscriber,
-    private readonly jobs: JobsService,
+    private readonly followers: FollowersService,
   ) {
     changes.beforeEvent((manager, action, record) => this.onChange(manager, action, record));
   }
@@ -25,8 +24,7 @@ export class FollowedRecord {
     action: 'updated' | 'deleted',
     { userId, itemId, isShared }: SyncRecord,
   ): Promise<void> {
-    if (isShared)
-      await this.jobs.send(manager, FOLLOWERS, { itemUserId: userId, itemId } satisfies FollowersJob);
+    if (isShared) await this.followers.send(manager, { itemUserId: userId, itemId });
     if (action !== 'deleted') return;
     // The owner's pin ends first: `removed` comes before `deleted` in the feed.
     const own = await manager.findOneBy(Pin, { userId, itemId });

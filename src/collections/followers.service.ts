@@ -11,7 +11,7 @@ import { ChangeEvent } from '../sync-feed/change-event.entity.js';
 import { FeedWriter } from '../sync-feed/feed-writer.js';
 import { Pin } from './pin.entity.js';
 
-export const FOLLOWERS = 'followers';
+const FOLLOWERS = 'followers';
 
 /** An item has changed, for all followers or for one. */
 export interface FollowersJob {
@@ -69,6 +69,12 @@ export class FollowersService implements OnApplicationBootstrap {
 
   async onApplicationBootstrap(): Promise<void> {
     await this.jobs.work<FollowersJob>(FOLLOWERS, (job) => this.deliver(job));
+  }
+
+  /** Outbox: sends a job in the transaction of a change, and wakes the worker after its commit. */
+  async send(manager: EntityManager, job: FollowersJob): Promise<void> {
+    await this.jobs.send(manager, FOLLOWERS, job);
+    this.feedClock.afterCommit(manager, FOLLOWERS, () => this.jobs.wake(FOLLOWERS));
   }
 
   private async deliver(job: FollowersJob): Promise<void> {

@@ -37,3 +37,9 @@ export function coalesce<Key, Value>(read: (keys: readonly Key[]) => Promise<Val
     maxBatchSize: max,
   });
 }
+
+/** Rows in the order of the keys that they were looked up by. @returns undefined where there is no row */
+export function inOrder<Row>(keys: readonly string[], rows: readonly Row[], keyOf: (row: Row) => string) {
+  const found = new Map(rows.map((row) => [keyOf(row), row]));
+  return keys.map((key) => found.get(key));
+}

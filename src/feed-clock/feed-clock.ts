@@ -99,6 +99,7 @@ export class FeedClock {
     maxWait: 15_000,
     problem: 'Too many writes are waiting for this library.',
   });
+  private readonly afterCommits = new WeakMap<EntityManager, Map<string, () => void>>();
 
   constructor(
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
@@ -116,7 +117,7 @@ export class FeedClock {
    *
    * @throws ApiError 503 if the database has no such developer (any more)
    */
-  withFeedLock<T>(
+  async withFeedLock<T>(
     { userId, developerId }: DeveloperIdentity,
     work: (manager: EntityManager) => Promise<T>,
   ): Promise<T> {
@@ -125,13 +126,26 @@ export class FeedClock {
       SELECT FROM feeds WHERE user_id = ${Number(userId)} AND developer_id = ${escapeLiteral(developerId)}
       FOR NO KEY UPDATE`;
     const start = performance.now();
-    return this.writers.run(userId, () =>
-      this.dataSource.transactionWithFirstStatement(lock, (manager, isLocked) => {
+    const [result, manager] = await this.writers.run(userId, () =>
+      this.dataSource.transactionWithFirstStatement(lock, async (manager, isLocked) => {
         if (!isLocked) throw this.staleIdentity();
         feedLocked.publish({ seconds: (performance.now() - start) / 1_000 });
-        return work(manager);
+        return [await work(manager), manager] as const;
       }),
     );
+    for (const run of this.afterCommits.get(manager)?.values() ?? []) run();
+    return result;
+  }
+
+  /**
+   * Wake-ups of a transaction of `withFeedLock`: they run once it has committed, and not at all if it fails. A
+   * process that dies in between runs none: each needs another net.
+   *
+   * @param name what is registered twice for one transaction runs once
+   */
+  afterCommit(manager: EntityManager, name: string, run: () => void): void {
+    const runs = this.afterCommits.get(manager) ?? new Map<string, () => void>();
+    this.afterCommits.set(manager, runs.set(name, run));
   }
 
   /** Drops what this process remembers. @returns the error for the request */

@@ -40,6 +40,8 @@ export class JobsService implements OnModuleInit, OnApplicationShutdown {
   /** Statements and jobs that have not ended. */
   private readonly running = new Set<Promise<unknown>>();
   private readonly timers: NodeJS.Timeout[] = [];
+  /** Ids of the workers, by queue. */
+  private readonly workers = new Map<string, string>();
   private isStopped = false;
 
   private readonly boss = new PgBoss({
@@ -93,7 +95,14 @@ export class JobsService implements OnModuleInit, OnApplicationShutdown {
         await this.track(forEach(distinct.values(), handle));
       },
     );
-    this.timers.push(setInterval(() => this.boss.notifyWorker(worker), LONGEST_PAUSE));
+    this.workers.set(queue, worker);
+    this.timers.push(setInterval(() => this.wake(queue), LONGEST_PAUSE));
+  }
+
+  /** There may be a job: this process looks now. Otherwise some process does within POLLING. */
+  wake(queue: string): void {
+    const worker = this.workers.get(queue);
+    if (worker !== undefined && !this.isStopped) this.boss.notifyWorker(worker);
   }
 
   /** Drain: lets running jobs finish. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { tickOf } from '../feed-clock/feed-clock.js';
+import { FeedClock, tickOf } from '../feed-clock/feed-clock.js';
+import { FeedWakeUps } from '../live/feed-wake-ups.js';
 import { SIZE_CHANGE } from '../records/library-size.js';
 import { changeAppended } from '../signals/signals.js';
 import { type Action, IS_PIN_CHANGE } from './change-event.entity.js';
@@ -27,28 +28,49 @@ export interface StoredSize {
   bytes: number | null;
 }
 
-const LIBRARY_SIZE = `library_size AS (${SIZE_CHANGE})`;
+interface Appended {
+  datetime: Date;
+  itemId: string;
+  /** Names of the hooks that have returned a row. */
+  hooks: string[];
+}
+
+const LIBRARY_SIZE = `,
+  library_size AS (${SIZE_CHANGE})`;
+
+/** A statement of another room, in that of each change. */
+interface Hook {
+  /** Of its CTE: unique. */
+  name: string;
+  /**
+   * SQL: one data-modifying statement with RETURNING; `$1` is the user id of the feed. Every write waits for its
+   * locks: insert, do not update.
+   */
+  sql: string;
+  /** A wake-up: runs after the commit of a change for which the statement has returned a row. */
+  afterCommit: () => void;
+}
 
 /** The only writer of `change_events`. */
 @Injectable()
 export class FeedWriter {
-  private readonly hooks: string[] = [];
+  private readonly hooks: Hook[] = [];
   private statement = appendStatement([]);
-  private recordStatement = appendStatement([LIBRARY_SIZE]);
+  private recordStatement = appendStatement([], LIBRARY_SIZE);
+
+  constructor(
+    private readonly feedClock: FeedClock,
+    private readonly wakeUps: FeedWakeUps,
+  ) {}
 
   /**
-   * Hook for rooms that must act in the transaction of a change: SQL that joins the statement of every
-   * change, without a round trip of its own. Call it at start, before the first change. This room does not
-   * know its callers.
-   *
-   * @param name of the CTE: unique
-   * @param sql one data-modifying statement; `$1` is the user id of the feed. Every write waits for its
-   * locks: insert, do not update.
+   * Hook for rooms that must act in the transaction of a change, without a round trip of their own. Call it at
+   * start, before the first change. This room does not know its callers.
    */
-  alsoRun(name: string, sql: string): void {
-    this.hooks.push(`${name} AS (${sql})`);
+  alsoRun(hook: Hook): void {
+    this.hooks.push(hook);
     this.statement = appendStatement(this.hooks);
-    this.recordStatement = appendStatement([...this.hooks, LIBRARY_SIZE]);
+    this.recordStatement = appendStatement(this.hooks, LIBRARY_SIZE);
   }
 
   /**
@@ -67,9 +89,12 @@ export class FeedWriter {
     const values = [userId, action, itemType, asset, itemId ?? null, itemUserId, collectionId ?? null];
     if (record) values.push(record.resourceType, record.status, record.bytes);
     const sql = record ? this.recordStatement : this.statement;
-    const [event] = await manager.query<{ datetime: Date; itemId: string }[]>(sql, values);
+    const [event] = await manager.query<Appended[]>(sql, values);
     if (!event) throw new Error(`developer ${userId} has no feed`);
     changeAppended.publish({ action, transaction: manager.queryRunner! });
+    this.wakeUps.change(manager, userId);
+    for (const { name, afterCommit } of this.hooks)
+      if (event.hooks.includes(name)) this.feedClock.afterCommit(manager, name, afterCommit);
     return { datetime: event.datetime, itemId: Number(event.itemId) };
   }
 }
@@ -85,7 +110,7 @@ export class FeedWriter {
  *
  * $1 feed, $2 action, $3 item type, $4 asset, $5 item id or null, $6 owner of the item, $7 collection or null
  */
-const appendStatement = (hooks: readonly string[]) => `
+const appendStatement = (hooks: readonly Hook[], librarySize = '') => `
   WITH tick AS (${tickOf('$1')}
   ),
   superseded AS (
@@ -98,9 +123,10 @@ const appendStatement = (hooks: readonly string[]) => `
       ORDER BY datetime DESC
       LIMIT 1
     )
-  )${hooks.map((hook) => `,\n  ${hook}`).join('')}
+  )${hooks.map(({ name, sql }) => `,\n  ${name} AS (${sql})`).join('')}${librarySize}
   INSERT INTO change_events
     (user_id, datetime, action, item_type, asset, item_id, item_user_id, collection_id)
   SELECT user_id, clock, $2, $3, $4, coalesce($5::bigint, nextval('item_ids')), $6, $7
   FROM tick
-  RETURNING datetime, item_id AS "itemId"`;
+  RETURNING datetime, item_id AS "itemId",
+    ARRAY[${hooks.map(({ name }) => `(SELECT '${name}' FROM ${name} LIMIT 1)`).join()}]::text[] AS hooks`;

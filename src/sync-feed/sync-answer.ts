@@ -88,29 +88,35 @@ export const answerEnd = (request: SyncRequest, last: Chunk, count: number, dige
 export const cursorAfter = ({ until }: SyncRequest, { hasMore, last }: Chunk): Date =>
   hasMore ? last! : until;
 
+/** The next request of the client: `next_sync_url` is its URL. */
+export function nextQueryOf(request: SyncRequest, last: Chunk): SyncQuery {
+  const { isInitial, repeated } = request;
+  const { compact, ...others } = repeated;
+  const { hasMore } = last;
+  const isCompactPage = hasMore && compact === 'true';
+  return {
+    since: cursorOf(cursorAfter(request, last)),
+    ...others,
+    compact: hasMore ? compact : undefined,
+    until: isCompactPage ? cursorOf(request.until) : undefined,
+    initial: isCompactPage && isInitial ? 'true' : undefined,
+  };
+}
+
 function metaOf(
   request: SyncRequest,
   last: Chunk,
   count: number,
   digest: DigestBody | undefined,
 ): SyncMetaBody {
-  const { since, limit, repeated, oldestSince, isInitial } = request;
-  const { hasMore } = last;
+  const { since, limit, oldestSince } = request;
   const until = cursorOf(cursorAfter(request, last));
-  const { compact, ...others } = repeated;
-  const isCompactPage = hasMore && compact === 'true';
   return {
     rwgps_datetime: until,
-    next_sync_url: syncUrlOf({
-      since: until,
-      ...others,
-      compact: hasMore ? compact : undefined,
-      until: isCompactPage ? cursorOf(request.until) : undefined,
-      initial: isCompactPage && isInitial ? 'true' : undefined,
-    }),
+    next_sync_url: syncUrlOf(nextQueryOf(request, last)),
     item_count: count,
     date_range: { since: new Date(since).toISOString().replace('.000Z', 'Z'), until },
-    ...(limit === Infinity ? {} : { has_more: hasMore }),
+    ...(limit === Infinity ? {} : { has_more: last.hasMore }),
     ...(oldestSince && { oldest_since: cursorOf(oldestSince) }),
     // undefined: left out of the JSON
     digest,
@@ -118,12 +124,12 @@ function metaOf(
 }
 
 /** URL of a new first sync, of the same assets. */
-export const resyncUrlOf = ({ repeated: { assets, developerId } }: SyncRequest) =>
-  syncUrlOf({ assets, since: '1970-01-01T00:00:00Z', developerId, compact: 'true' });
+export const resyncUrlOf = ({ repeated: { assets, developerId, wait } }: SyncRequest) =>
+  syncUrlOf({ assets, since: '1970-01-01T00:00:00Z', developerId, compact: 'true', wait });
 
 /** URL of a sync request. */
-function syncUrlOf({ assets, since, developerId, compact, until, initial }: Partial<SyncQuery>): string {
-  const query = Object.entries({ assets, since, developerId, compact, until, initial })
+function syncUrlOf({ assets, since, developerId, compact, until, initial, wait }: SyncQuery): string {
+  const query = Object.entries({ assets, since, developerId, compact, until, initial, wait })
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`);
   return `${config.PUBLIC_URL}/${SYNC_PATH}?${query.join('&')}`;

@@ -11,10 +11,11 @@ import { JsonGet } from '../api/json-get.decorator.js';
 import { ApiIfNoneMatch } from '../api/etag.decorator.js';
 import { invalidRequest, missingParameter, notFound } from '../http/api-error.js';
 import { varyOn } from '../http/cors.js';
-import { isNotModified } from '../http/etag.js';
 import { JSON_TYPE } from '../http/json-body.js';
 import { feedRead } from '../signals/signals.js';
 import { cursorExpired, cursorLost } from './cursor-errors.js';
+import { EventStream, wantsEvents } from './event-stream.js';
+import { LongPoll } from './long-poll.js';
 import { invalidSince } from './since.js';
 import { SyncBody } from './sync-answer.js';
 import { DIGEST_EXAMPLE, SYNC_EXAMPLE } from './sync-example.js';
@@ -23,14 +24,18 @@ import { SyncQuery } from './sync-query.js';
 
 const ETAG = 'State of the feed.';
 
-const VARY = varyOn('Authorization');
+const VARY = varyOn('Authorization, Accept, Prefer');
 
 const RESYNC_URL = 'https://sync.example.com/api/v1/sync.json?since=1970-01-01T00%3A00%3A00Z&compact=true';
 
 @ApiTags('Sync feed')
 @Controller('api/v1')
 export class SyncFeedController {
-  constructor(private readonly feed: SyncFeedService) {}
+  constructor(
+    private readonly feed: SyncFeedService,
+    private readonly longPoll: LongPoll,
+    private readonly eventStream: EventStream,
+  ) {}
 
   @JsonGet('sync')
   @Endpoint('sync:read', {
@@ -74,15 +79,15 @@ export class SyncFeedController {
     @Req() request: AdmittedRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string | Readable | undefined> {
-    const resolved = await this.feed.resolve(caller, query);
-    const { etag } = resolved;
-    void reply.headers({ ETag: etag, 'Cache-Control': 'private, no-cache', Vary: VARY });
-    if (isNotModified(request, etag)) {
-      feedRead.publish({ isCompact: resolved.isCompact, result: 'not_modified' });
+    if (wantsEvents(request)) return this.eventStream.open(caller, query, request, reply);
+    const { sync, first } = await this.longPoll.read(caller, query, request, reply);
+    void reply.headers({ ETag: sync.etag, 'Cache-Control': 'private, no-cache', Vary: VARY });
+    if (first === undefined) {
+      feedRead.publish({ isCompact: sync.isCompact, result: 'not_modified' });
       void reply.status(304);
       return undefined;
     }
     void reply.type(JSON_TYPE);
-    return this.feed.answer(resolved, request.answer);
+    return this.feed.answer(sync, first, request.answer);
   }
 }

@@ -30,8 +30,13 @@ export class SyncFeedService {
     private readonly digests: DigestReader,
   ) {}
 
-  /** Checks a request and reads the clock of its feed. @throws ApiError 400, 403, 404, 410, 422 */
-  async resolve(caller: Caller, query: SyncQuery): Promise<SyncRequest> {
+  /**
+   * Checks a request and reads the clock of its feed.
+   *
+   * @param fromPrimary a replica may not have yet what this request is about
+   * @throws ApiError 400, 403, 404, 410, 422
+   */
+  async resolve(caller: Caller, query: SyncQuery, fromPrimary = false): Promise<SyncRequest> {
     const since = parseSince(query.since);
     if (query.until !== undefined && query.compact !== 'true')
       throw invalidRequest('until is only allowed with compact=true');
@@ -39,7 +44,8 @@ export class SyncFeedService {
       throw invalidRequest('initial is only allowed with until');
     const developer = await this.findFeed(caller, query.developerId);
     // A webhook may have just notified an application of a change that a replica does not have yet.
-    const feed = await this.reader.readClock({ developer, since, fromPrimary: caller.client !== undefined });
+    const isNotified = fromPrimary || caller.client !== undefined;
+    const feed = await this.reader.readClock({ developer, since, fromPrimary: isNotified });
     const request = syncRequestOf(caller, query, developer, since, feed);
     await this.assertSurvives(request, query.until === undefined ? since : momentOf(query.until).getTime());
     const { erased_from: erasedFrom, born } = feed;
@@ -64,15 +70,29 @@ export class SyncFeedService {
   }
 
   /**
+   * The first changes of an answer.
+   *
+   * @param memory of the answer
+   * @param after exclusive start, in ms since 1970: later than `since` where there is nothing in between
+   */
+  async first(request: SyncRequest, memory: Reservation, after = request.since): Promise<Chunk> {
+    if (after < request.until.getTime()) await memory.resize(CHUNK_BYTES);
+    return this.reader.readChunk(request, after, request.limit);
+  }
+
+  /** JSON text of a `SyncBody` of one chunk. */
+  async text(request: SyncRequest, first: Chunk): Promise<string> {
+    return `${ANSWER_START}${first.items ?? ''}${await this.end(request, first, first.count)}`;
+  }
+
+  /**
+   * @param first its first changes
    * @param memory of the answer
    * @returns the JSON text of a `SyncBody`; a stream if it needs several chunks
    */
-  async answer(request: SyncRequest, memory: Reservation): Promise<string | Readable> {
-    if (request.since < request.until.getTime()) await memory.resize(CHUNK_BYTES);
-    const first = await this.reader.readChunk(request, request.since, request.limit);
+  async answer(request: SyncRequest, first: Chunk, memory: Reservation): Promise<string | Readable> {
     feedRead.publish({ isCompact: request.isCompact, result: first.count > 0 ? 'changes' : 'empty' });
-    if (isLast(request, first, first.count))
-      return `${ANSWER_START}${first.items ?? ''}${await this.end(request, first, first.count)}`;
+    if (isLast(request, first, first.count)) return this.text(request, first);
     await memory.resize(STREAM_BYTES);
     return Readable.from(this.stream(request, first), { objectMode: false });
   }

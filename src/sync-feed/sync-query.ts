@@ -5,6 +5,10 @@ import { isDatetime, isText } from '../api/rules.js';
 
 export const MAX_LIMIT = 10_000;
 
+/** Seconds. Proxies and clients cut off a request without an answer after 60. */
+export const MAX_WAIT = 55;
+
+
 const ASSETS = /^(\*|[A-Za-z][\w-]*(,[A-Za-z][\w-]*)*)$/;
 
 const areAssets = (value: unknown): value is string =>
@@ -81,6 +85,15 @@ export class SyncQuery {
   })
   digest?: 'true' | 'false';
 
+  @QueryInteger(MAX_WAIT, {
+    optional: true,
+    description:
+      'Long polling, in seconds: an answer without items (or 304) is held until a change comes, at most for so ' +
+      'long. `Prefer: wait=n` (RFC 7240) means the same. `meta.next_sync_url` repeats the parameter. ' +
+      'Default: the answer comes at once.',
+  })
+  wait?: number;
+
   @Text(255, {
     optional: true,
     description: 'Developer whose feed is read. Required for admins. Default: the own developer.',
@@ -94,15 +107,16 @@ export class SyncQuery {
    * @returns undefined for an invalid query; class-validator then gives the error message
    */
   static parse(query: Record<string, unknown>): SyncQuery | undefined {
-    const { since, assets, limit, compact, until, initial, digest, developerId, ...unknown } = query;
+    const { since, assets, limit, compact, until, initial, digest, wait, developerId, ...unknown } = query;
     const isValid =
       Object.keys(unknown).length === 0 &&
       (assets === undefined || areAssets(assets)) &&
-      (limit === undefined || (typeof limit === 'string' && isLimit(limit))) &&
+      isCount(limit, MAX_LIMIT) &&
       isFlag(compact) &&
       (until === undefined || isDatetime(until)) &&
       isFlag(initial) &&
       isFlag(digest) &&
+      isCount(wait, MAX_WAIT) &&
       (developerId === undefined || isText(developerId, 1, 255));
     if (!isValid) return undefined;
     return {
@@ -113,6 +127,7 @@ export class SyncQuery {
       until,
       initial,
       digest,
+      wait: wait === undefined ? undefined : Number(wait),
       developerId,
     };
   }
@@ -120,5 +135,6 @@ export class SyncQuery {
 
 const isFlag = (value: unknown) => value === undefined || value === 'true' || value === 'false';
 
-const isLimit = (digits: string) =>
-  /^\d{1,16}$/.test(digits) && Number(digits) >= 1 && Number(digits) <= MAX_LIMIT;
+const isCount = (value: unknown, max: number): value is string | undefined =>
+  value === undefined ||
+  (typeof value === 'string' && /^\d{1,16}$/.test(value) && Number(value) >= 1 && Number(value) <= max);

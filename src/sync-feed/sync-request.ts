@@ -7,7 +7,7 @@ import type { FeedState } from '../feed-clock/feed-clock.js';
 import type { SyncQuery } from './sync-query.js';
 
 /** Parameters that `next_sync_url` repeats. */
-type Repeated = Pick<SyncQuery, 'assets' | 'developerId' | 'compact'>;
+type Repeated = Pick<SyncQuery, 'assets' | 'developerId' | 'compact' | 'wait'>;
 
 /** A sync request with everything that the answer depends on. */
 export interface SyncRequest {
@@ -68,7 +68,12 @@ export function syncRequestOf(
     isInitial,
     wantsDigest: query.digest === 'true',
     // An admin has no feed of its own: the next request must name one, too.
-    repeated: { assets, developerId: caller.isAdmin ? query.developerId : undefined, compact: query.compact },
+    repeated: {
+      assets,
+      developerId: caller.isAdmin ? query.developerId : undefined,
+      compact: query.compact,
+      wait: query.wait,
+    },
     etag: etagOf(developer.userId, [clock, floor], query.assets === undefined ? assets : undefined),
   };
 }

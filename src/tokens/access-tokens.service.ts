@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { isUUID } from 'class-validator';
 import { errors, jwtVerify, type JWTPayload } from 'jose';
-import { LessThan, Repository } from 'typeorm';
+import { In, LessThan, Repository } from 'typeorm';
 import { Caller } from '../access/caller.js';
 import { ApiClientsService } from '../clients/api-clients.service.js';
 import { CredentialCache } from '../clients/credential-cache.js';
@@ -27,9 +27,11 @@ export class AccessTokensService {
     @InjectRepository(RevokedToken) private readonly revoked: Repository<RevokedToken>,
     histories: Histories,
   ) {
-    this.revocations = new CredentialCache(histories, async (id) => ({
-      isRevoked: await this.revoked.existsBy({ id }),
-    }));
+    this.revocations = new CredentialCache(histories, async (ids) => {
+      const found = await this.revoked.findBy({ id: In([...ids]) });
+      const revoked = new Set(found.map(({ id }) => id));
+      return ids.map((id) => ({ isRevoked: revoked.has(id) }));
+    });
   }
 
   /**

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { LessThan, MoreThan, Repository } from 'typeorm';
+import { In, LessThan, MoreThan, Repository } from 'typeorm';
 import { isDeepStrictEqual } from 'node:util';
 import type { Caller, DeveloperIdentity } from '../access/caller.js';
 import { audit } from '../audit/audit.js';
 import { CredentialCache } from '../clients/credential-cache.js';
+import { inOrder } from '../database/coalesce.js';
 import { lockDeveloper } from '../developers/lock-developer.js';
 import { Histories } from '../histories/histories.js';
 import { notFound } from '../http/api-error.js';
@@ -23,7 +24,11 @@ export class GrantsService {
     @InjectRepository(Grant) private readonly grants: Repository<Grant>,
     histories: Histories,
   ) {
-    this.cache = new CredentialCache(histories, (id) => this.load(id));
+    this.cache = new CredentialCache(histories, async (ids) => {
+      const where = { id: In([...ids]) };
+      const found = await this.grants.find({ relations: { developer: true, client: true }, where });
+      return inOrder(ids, found, ({ id }) => id);
+    });
   }
 
   /** The grant with this id, unless expired, as it was at most 5 s ago. */

@@ -17,7 +17,8 @@ import { mayRead } from './may-read.js';
  */
 export const WAKE_UP = `
   INSERT INTO webhook_wake_ups (user_id)
-  SELECT $1 WHERE EXISTS (SELECT FROM webhook_positions WHERE user_id = $1)`;
+  SELECT $1 WHERE EXISTS (SELECT FROM webhook_positions WHERE user_id = $1)
+  RETURNING user_id`;
 
 /**
  * SQL: new positions, each with a wake-up of its own.

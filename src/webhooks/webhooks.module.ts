@@ -48,8 +48,8 @@ import { WebhooksController } from './webhooks.controller.js';
   ],
 })
 export class WebhooksModule {
-  constructor(feed: FeedWriter, clock: DatabaseClock) {
-    feed.alsoRun('woken', WAKE_UP);
+  constructor(feed: FeedWriter, clock: DatabaseClock, scheduler: Scheduler) {
+    feed.alsoRun({ name: 'woken', sql: WAKE_UP, afterCommit: () => scheduler.nudge() });
     clock.move('webhook_positions', ['due_at']);
     clock.move('webhook_endpoints', ['failing_since', 'failed_at', 'retry_at', 'tested_until']);
   }

@@ -29,6 +29,11 @@ export class Api {
     return new Api(url, this.key);
   }
 
+  /** Another credential on the same server. */
+  with(key: string): Api {
+    return new Api(this.url, key);
+  }
+
   async request(method: string, path: string, init: RequestInit = {}): Promise<Answer> {
     const headers = new Headers(init.headers);
     if (this.key !== undefined && !headers.has('authorization'))

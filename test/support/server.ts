@@ -16,6 +16,8 @@ export interface TestApp {
   admin: Api;
   /** The server's DataSource, to inspect the database. */
   dataSource: DataSource;
+  /** Requests that wait for changes. */
+  live: () => number;
   /** Creates an API key with these scopes for a developer, who is created if unknown. */
   developer: (developerId: string, scopes?: string[]) => Promise<Api>;
   close: () => Promise<void>;
@@ -27,6 +29,7 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
   Object.assign(process.env, { ...SETTINGS, PORT: String(port), ...database.env, ...env });
   const { createApp } = await import('../../src/create-app.js');
   const { default: dataSource } = await import('../../ormconfig.js');
+  const { LiveRequests } = await import('../../src/live/live-requests.js');
   const app = await createApp();
   await app.listen(port, SETTINGS.HOST);
   const url = `http://${SETTINGS.HOST}:${port}`;
@@ -34,6 +37,7 @@ export async function startApp(env: Record<string, string> = {}): Promise<TestAp
     url,
     admin: new Api(url, ADMIN_KEY),
     dataSource,
+    live: () => app.get(LiveRequests, { strict: false }).size,
     developer: (developerId, scopes) => createDeveloper(url, developerId, scopes),
     close: async () => {
       await app.close();

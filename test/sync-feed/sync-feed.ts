@@ -53,7 +53,7 @@ describe('the answer', () => {
     });
     expect(headers.get('content-type')).toBe('application/json; charset=utf-8');
     expect(headers.get('cache-control')).toBe('private, no-cache');
-    expect(headers.get('vary')).toBe('Authorization');
+    expect(headers.get('vary')).toBe('Authorization, Accept, Prefer');
   });
 
   it('lists each change of an item as an item of its own, oldest first, dated like the record', async () => {

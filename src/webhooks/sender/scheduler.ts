@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueryResult, QueryResultRow } from 'pg';
 import { IsNull, Not } from 'typeorm';
 import { config } from '../../config.js';
@@ -18,6 +19,9 @@ import { type LeasedPosition, takeDue } from './sql/take-due.js';
  * 100 notifications, some 30 kB.
  */
 const MAX_RUNNING = 200 - MAX_TESTS;
+
+/** ms between the starts of two polls: a burst of changes is drained together. */
+const MIN_PAUSE = 25;
 
 /** One process at a time. The number is any constant of ours. */
 export const LOCK = 'SELECT pg_advisory_xact_lock(7432633766)';
@@ -73,6 +77,7 @@ export class Scheduler implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async run(): Promise<void> {
     while (!this.isStopping) {
+      const end = performance.now() + MIN_PAUSE;
       this.isNudged = false;
       try {
         await this.poll();
@@ -81,6 +86,7 @@ export class Scheduler implements OnApplicationBootstrap, OnModuleDestroy {
         this.logger.error({ err: error }, 'webhooks cannot be scheduled');
       }
       await this.pause();
+      await sleep(Math.max(0, end - performance.now()));
     }
   }
 

@@ -1,0 +1,99 @@
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Caller } from '../access/caller.js';
+import { unauthenticated } from '../access/refusals.js';
+import { config } from '../config.js';
+import { serviceUnavailable } from '../http/api-error.js';
+import { FeedWakeUps } from './feed-wake-ups.js';
+import { LiveRequest } from './live-request.js';
+
+/** ms between two looks at the credentials. With the age of what is cached of them (4 s): within 5 s. */
+const RENEWAL = 1_000;
+
+/** Credentials that are looked at in one turn of the event loop: about 1 ms. */
+const SLICE = 500;
+
+/** The live requests of one credential: a tenth of all. */
+const SHARE = 10;
+
+/**
+ * The requests that wait for changes: long polls and event streams. They are limited, lose their access when their
+ * credential does, and are answered when the server stops.
+ */
+@Injectable()
+export class LiveRequests implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly requests = new Set<LiveRequest>();
+  private readonly counts = new Map<string, number>();
+  private isStopping = false;
+  private timer?: NodeJS.Timeout;
+  private isRenewing = false;
+
+  constructor(private readonly wakeUps: FeedWakeUps) {}
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => void this.renewAll(), RENEWAL);
+  }
+
+  /** Drain: every request is answered at once. */
+  onModuleDestroy(): void {
+    this.isStopping = true;
+    clearInterval(this.timer);
+    for (const request of this.requests) request.end();
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.requests.size;
+  }
+
+  /**
+   * A live request, from before its first read until its client has the answer or is gone.
+   *
+   * @throws ApiError 503 with Retry-After when there are LIVE_LIMIT in the process, or a tenth of that of the
+   *   credential
+   */
+  open(caller: Caller, userId: number, { raw }: FastifyReply): LiveRequest {
+    const name = `${caller.credential.kind} ${caller.credential.id} ${userId}`;
+    const count = this.counts.get(name) ?? 0;
+    if (this.requests.size >= config.LIVE_LIMIT || count >= config.LIVE_LIMIT / SHARE)
+      throw serviceUnavailable('Too many requests are waiting for changes. Poll without wait.');
+    const request = new LiveRequest(caller, userId);
+    const leave = this.wakeUps.add(request);
+    this.requests.add(request);
+    this.counts.set(name, count + 1);
+    if (this.isStopping || raw.destroyed) request.end();
+    raw.once('close', () => {
+      leave();
+      request.end();
+      this.requests.delete(request);
+      const rest = this.counts.get(name)! - 1;
+      if (rest > 0) this.counts.set(name, rest);
+      else this.counts.delete(name);
+    });
+    return request;
+  }
+
+  private async renewAll(): Promise<void> {
+    if (this.isRenewing) return;
+    this.isRenewing = true;
+    const requests = [...this.requests];
+    for (let i = 0; i < requests.length; i += SLICE) {
+      await Promise.all(requests.slice(i, i + SLICE).map((request) => renew(request)));
+      await nextTurn();
+    }
+    this.isRenewing = false;
+  }
+}
+
+async function renew(request: LiveRequest): Promise<void> {
+  let caller: Caller | undefined;
+  try {
+    caller = await request.caller.renew();
+  } catch {
+    // The database is away: the next look says more.
+    return;
+  }
+  if (caller?.has('sync:read')) request.caller = caller;
+  else request.end(unauthenticated('The credential is expired, revoked or withdrawn.'));
+}

@@ -1,0 +1,3 @@
+import { useApp } from '../support/app.js';
+
+export const app = useApp({ LIVE_LIMIT: '40' });

@@ -1,0 +1,2 @@
+import './event-stream.js';
+import './long-poll.js';
