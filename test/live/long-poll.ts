@@ -3,6 +3,7 @@ import { type Answer, type Api, RECORDS } from '../support/api.js';
 import { createClient, createClientKey } from '../support/api-clients.js';
 import { expectError } from '../support/errors.js';
 import { getTokens, setPassword } from '../support/oauth.js';
+import { seededRandom } from '../support/random.js';
 import { openConnection } from '../support/raw-http.js';
 import { until } from '../support/until.js';
 import { app } from './app.js';
@@ -197,6 +198,20 @@ describe('a request that waits', () => {
     expect(
       (await Promise.all(held.map(({ answer }) => answer))).map(({ body }) => body.items.length),
     ).toEqual([1, 1, 1, 1]);
+  });
+
+  it('misses no change, whenever it comes', async () => {
+    const random = seededRandom();
+    const { dev, developerId, path } = await start();
+    let next = path;
+    for (let n = 0; n < 150; n++) {
+      const answer = dev.get(`${next}&wait=20`);
+      await new Promise((resolve) => setTimeout(resolve, random() * 8));
+      await write(dev, developerId);
+      const { body } = await answer;
+      expect(body.items).toHaveLength(1);
+      next = body.meta.next_sync_url.replace(/&wait=.*/, '');
+    }
   });
 
   it('is woken by a change of an item that it follows', async () => {
