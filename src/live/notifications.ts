@@ -62,8 +62,7 @@ export class Notifications {
     const lose = () => this.lose(session);
     session.on('error', lose).on('end', lose);
     session.on('notification', ({ processId, payload = '' }) => {
-      if (processId !== session.pid)
-        this.hear(payload.split(',').map(Number));
+      if (processId !== session.pid) this.hear(payload.split(',').map(Number));
     });
     await session.connect();
     await this.query(session, `LISTEN ${CHANNEL}`);

@@ -8,7 +8,6 @@ export const MAX_LIMIT = 10_000;
 /** Seconds. Proxies and clients cut off a request without an answer after 60. */
 export const MAX_WAIT = 55;
 
-
 const ASSETS = /^(\*|[A-Za-z][\w-]*(,[A-Za-z][\w-]*)*)$/;
 
 const areAssets = (value: unknown): value is string =>
