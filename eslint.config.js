@@ -40,7 +40,7 @@ const ROOMS = {
     ...['http', 'api', 'database', 'access', 'audit', 'developers', 'feed-clock', 'clients', 'tokens'],
     ...['records', 'jobs'],
   ],
-  metrics: ['signals', 'http', 'database', 'histories'],
+  metrics: ['signals', 'http', 'database', 'histories', 'live'],
   health: ['http', 'api', 'database', 'access'],
 };
 

@@ -46,6 +46,22 @@ describe('the listener of METRICS_PORT', () => {
   });
 });
 
+describe('a request that waits for a change', () => {
+  it('is a live request, and its wait is no duration', async () => {
+    const developer = await app.developer('dev-live');
+    const { body } = await developer.get(`${SYNC}?since=1970-01-01T00:00:00Z`);
+    const labels = { method: 'GET', route: SYNC, status: '200' };
+    const wait = async () => {
+      const answer = developer.get(`${body.meta.next_sync_url}&wait=55`);
+      await until(async () => (await Scrape.of(port)).value('tidemark_live_requests', {}) === 1);
+      await developer.create(input('dev-live', 'a'));
+      expect((await answer).body.items).toHaveLength(1);
+    };
+    expect(await growth(wait, REQUESTS, labels)).toBe(0);
+    await until(async () => (await Scrape.of(port)).value('tidemark_live_requests', {}) === 0);
+  });
+});
+
 describe('labels', () => {
   it('are of bounded sets: no id of a developer, key or record, and no URL', async () => {
     const developer = await app.developer('developer-of-labels');

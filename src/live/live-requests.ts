@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Caller } from '../access/caller.js';
 import { unauthenticated } from '../access/refusals.js';
@@ -25,6 +26,7 @@ const SHARE = 10;
 export class LiveRequests implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly requests = new Set<LiveRequest>();
   private readonly counts = new Map<string, number>();
+  private readonly responses = new WeakSet<ServerResponse>();
   private isStopping = false;
   private timer?: NodeJS.Timeout;
   private isRenewing = false;
@@ -47,6 +49,11 @@ export class LiveRequests implements OnApplicationBootstrap, OnModuleDestroy {
     return this.requests.size;
   }
 
+  /** Whether the duration of this request says how long it waited, not how long it took. */
+  isLive(response: ServerResponse): boolean {
+    return this.responses.has(response);
+  }
+
   /**
    * A live request, from before its first read until its client has the answer or is gone.
    *
@@ -61,6 +68,7 @@ export class LiveRequests implements OnApplicationBootstrap, OnModuleDestroy {
     const request = new LiveRequest(caller, userId);
     const leave = this.wakeUps.add(request);
     this.requests.add(request);
+    this.responses.add(raw);
     this.counts.set(name, count + 1);
     if (this.isStopping || raw.destroyed) request.end();
     raw.once('close', () => {

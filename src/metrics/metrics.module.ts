@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { Registry } from 'prom-client';
 import { config } from '../config.js';
 import { HistoriesModule } from '../histories/histories.module.js';
+import { LiveModule } from '../live/live.module.js';
 import { DatabaseMetrics } from './database-metrics.js';
 import { EventMetrics } from './event-metrics.js';
 import { MetricsServer } from './metrics-server.js';
@@ -17,7 +18,7 @@ export class MetricsModule {
     if (config.METRICS_PORT === undefined) return { module: MetricsModule };
     return {
       module: MetricsModule,
-      imports: [HistoriesModule],
+      imports: [HistoriesModule, LiveModule],
       providers: [
         // Not the global one of prom-client.
         { provide: Registry, useFactory: () => new Registry() },

@@ -9,6 +9,7 @@ import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { TidemarkDataSource } from '../database/tidemark-data-source.js';
 import { Histories } from '../histories/histories.js';
 import { FairLimit } from '../http/fair-limit.js';
+import { LiveRequests } from '../live/live-requests.js';
 
 /** Seconds. An idle poll takes 1 ms; requests time out after 60 s. */
 const DURATIONS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30];
@@ -24,11 +25,17 @@ export class ProcessMetrics {
     host: HttpAdapterHost,
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
     histories: Histories,
+    private readonly live: LiveRequests,
   ) {
     collectDefaultMetrics({ register: registry });
     for (const name of MISNAMED) registry.removeSingleMetric(name);
     this.countRequests(host.httpAdapter.getInstance());
     this.countConnections(host.httpAdapter.getHttpServer());
+    this.gauge(
+      'tidemark_live_requests',
+      'Requests that wait for changes: long polls and event streams.',
+      (gauge) => gauge.set(live.size),
+    );
     this.readLimits();
     this.readPools();
     this.gauge(
@@ -38,7 +45,11 @@ export class ProcessMetrics {
     );
   }
 
-  /** Label `route` is the template of the route. Requests without a route are one series for each status. */
+  /**
+   * Requests that have waited for a change are left out: it is no duration of the server.
+   *
+   * Label `route` is the template of the route. Requests without a route are one series for each status.
+   */
   private countRequests(fastify: FastifyInstance): void {
     const durations = new Histogram({
       name: 'tidemark_http_request_duration_seconds',
@@ -49,16 +60,20 @@ export class ProcessMetrics {
     });
     // The look-up of a child by its labels takes several times as long as its observation.
     const children = new Map<string, Histogram.Internal<string>>();
-    fastify.addHook('onResponse', ({ method, routeOptions: { url } }, { statusCode, elapsedTime }, done) => {
-      const key = url === undefined ? `${statusCode}` : `${statusCode} ${method} ${url}`;
-      let child = children.get(key);
-      if (!child) {
-        const labels = url === undefined ? ['other', 'unmatched'] : [method, url];
-        children.set(key, (child = durations.labels(...labels, String(statusCode))));
-      }
-      child.observe(elapsedTime / 1_000);
-      done();
-    });
+    fastify.addHook(
+      'onResponse',
+      ({ method, routeOptions: { url } }, { raw, statusCode, elapsedTime }, done) => {
+        if (this.live.isLive(raw)) return done();
+        const key = url === undefined ? `${statusCode}` : `${statusCode} ${method} ${url}`;
+        let child = children.get(key);
+        if (!child) {
+          const labels = url === undefined ? ['other', 'unmatched'] : [method, url];
+          children.set(key, (child = durations.labels(...labels, String(statusCode))));
+        }
+        child.observe(elapsedTime / 1_000);
+        done();
+      },
+    );
   }
 
   private countConnections(server: Server): void {
