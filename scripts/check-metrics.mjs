@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureBuilt } from './prepare.mjs';
 
-ensureBuilt();
+await ensureBuilt();
 const directory = mkdtempSync(join(tmpdir(), 'tidemark-metrics-'));
 let server;
 

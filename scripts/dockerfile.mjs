@@ -3,7 +3,6 @@
 // stop cleanly, and must have written nothing that other users can read.
 //
 // It knows the instructions that the Dockerfile has. Paths below its WORKDIR are those of the stage.
-import { validate } from 'dockerfile-utils';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -21,7 +20,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseEnv } from 'node:util';
-import './prepare.mjs';
+import { ensureInstalled } from './prepare.mjs';
+
+await ensureInstalled({ forDevelopers: true });
+const { validate } = await import('dockerfile-utils');
 
 const text = readFileSync('Dockerfile', 'utf8');
 const isRoot = process.getuid() === 0;

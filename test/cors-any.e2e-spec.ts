@@ -11,7 +11,7 @@ it('CORS_ORIGINS=* lets every page read, and caches need not tell them apart', a
   for (const origin of ['https://a.example', 'null']) {
     const sync = await dev.get('/api/v1/sync.json?since=1970-01-01T00:00:00Z', { origin });
     expect(sync.headers.get('access-control-allow-origin')).toBe('*');
-    expect(sync.headers.get('vary')).toBe('Authorization');
+    expect(sync.headers.get('vary')).toBe('Authorization, Accept, Prefer');
     for (const path of [RECORDS, '/nothing', '/%zz', '/oauth/jwks', '/.well-known/openid-configuration']) {
       const { headers } = await new Api(app.url).get(path, { origin });
       expect([path, headers.get('access-control-allow-origin')]).toEqual([path, '*']);

@@ -39,11 +39,13 @@ const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 const EXPOSED = [
   'ETag',
   'Location',
+  'Preference-Applied',
   'RateLimit',
   'RateLimit-Policy',
   'Retry-After',
   'WWW-Authenticate',
   'X-Request-Id',
+  'X-Tidemark-Version',
 ];
 
 /** Expects what a browser asks of an answer before it gives it to a page of the origin. */
@@ -87,7 +89,7 @@ describe('a page of a listed origin', () => {
     const sync = await dev.get('/api/v1/sync.json?since=1970-01-01T00:00:00Z', { origin });
     expect(sync.status).toBe(200);
     expectReadable(sync.headers, origin);
-    expect(sync.headers.get('vary')).toBe('Authorization, Origin');
+    expect(sync.headers.get('vary')).toBe('Authorization, Accept, Prefer, Origin');
     const again = await dev.get('/api/v1/sync.json?since=1970-01-01T00:00:00Z', {
       origin,
       'if-none-match': sync.headers.get('etag')!,

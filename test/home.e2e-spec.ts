@@ -25,7 +25,7 @@ describe('GET /', () => {
     'gives a program that accepts %s the version and links as JSON',
     async (accept) => {
       const { status, headers, type, text } = await get('/', accept);
-      expect([status, headers.get('vary')]).toEqual([200, 'accept']);
+      expect([status, headers.get('vary')]).toEqual([200, 'Accept']);
       expect(type).toMatch(/^application\/json/);
       const body = JSON.parse(text);
       expect(body).toMatchObject({ name: 'Tidemark', version, service: SERVICE_NAME });
@@ -38,7 +38,7 @@ describe('GET /', () => {
 
   it('gives a person a page with links that work, under the name of the operator', async () => {
     const { status, headers, type, text } = await get('/', PERSON);
-    expect([status, type, headers.get('vary')]).toEqual([200, 'text/html; charset=utf-8', 'accept']);
+    expect([status, type, headers.get('vary')]).toEqual([200, 'text/html; charset=utf-8', 'Accept']);
     expect(text).toContain(`<title>Sync server - ${ESCAPED}</title>`);
     expect(text).not.toContain('<Sync>');
     expect(text).toContain(`Tidemark ${version}`);
@@ -74,7 +74,7 @@ describe('a path that does not exist', () => {
     for (const path of ['/nothing', '/api/v2/x', '/oauth/nothing', '/docs/nothing']) {
       const { status, headers, type, text } = await get(path, PERSON);
       expect([path, status, type]).toEqual([path, 404, 'text/html; charset=utf-8']);
-      expect([headers.get('vary'), headers.get('cache-control')]).toEqual(['accept', 'no-store']);
+      expect([headers.get('vary'), headers.get('cache-control')]).toEqual(['Accept', 'no-store']);
       expect(text).toContain(`href="${app.url}/docs"`);
       expect(text).toContain(ESCAPED);
     }

@@ -83,7 +83,7 @@ it('the server and its scripts import only packages of an installation without t
   const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
     dependencies: Record<string, string>;
   };
-  const scripts = ['start', 'build', 'prepare', 'restored', 'openapi', 'schema-dump', 'typeorm'];
+  const scripts = ['start', 'build', 'prepare', 'command', 'openapi', 'schema-dump', 'typeorm'];
   const files = [
     ...readdirSync('src', { recursive: true, encoding: 'utf8' })
       .filter((name) => /(?<!\.spec|\.d)\.[jt]s$/.test(name))

@@ -4,6 +4,7 @@ import { STATUS_CODES } from 'node:http';
 import { QueryFailedError } from 'typeorm';
 import { requestRefused } from '../signals/signals.js';
 import { ApiError, type ErrorCode, serviceUnavailable } from './api-error.js';
+import { varyOn } from './cors.js';
 import { drainRequestBody } from './drain-request-body.js';
 import { NOT_FOUND_PAGE } from './not-found-page.js';
 import { sendPage } from './page.js';
@@ -86,7 +87,7 @@ export class ApiErrorFilter implements ExceptionFilter {
     await drainRequestBody(reply);
     // No route: errors of our own routes are ApiErrors.
     if (error.getStatus() === 404 && error !== exception) {
-      void reply.header('vary', 'accept');
+      void reply.header('vary', varyOn('Accept'));
       if (/^(GET|HEAD)$/.test(reply.request.method) && prefersHtml(reply.request))
         return sendPage(reply, 404, NOT_FOUND_PAGE);
     }

@@ -14,11 +14,13 @@ const ANY = ORIGINS?.includes('*');
 const EXPOSED = [
   'ETag',
   'Location',
+  'Preference-Applied',
   'RateLimit',
   'RateLimit-Policy',
   'Retry-After',
   'WWW-Authenticate',
   'X-Request-Id',
+  'X-Tidemark-Version',
 ];
 
 /** Seconds that a browser remembers a preflight. Chromium's maximum. */

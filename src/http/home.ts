@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { config } from '../config.js';
+import { varyOn } from './cors.js';
 import { VERSION } from '../version.js';
 import { html } from './html.js';
 import { page, sendPage } from './page.js';
@@ -58,7 +59,7 @@ const HOME_PAGE = page(
 /** Mounts the page at the address of the server, and its icon. */
 export function mountHome(fastify: FastifyInstance): void {
   fastify.get('/', (request, reply) => {
-    void reply.header('vary', 'accept');
+    void reply.header('vary', varyOn('Accept'));
     if (prefersHtml(request)) sendPage(reply, 200, HOME_PAGE);
     else void reply.header('cache-control', 'no-cache').send(HOME);
   });
