@@ -1,12 +1,5 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { InjectDataSource } from '@nestjs/typeorm';
 import { Counter, Histogram, Registry } from 'prom-client';
-import type {
-  DataSource,
-  EntitySubscriberInterface,
-  TransactionCommitEvent,
-  TransactionRollbackEvent,
-} from 'typeorm';
 import { ERROR_CODES } from '../http/api-error.js';
 import { FairLimit } from '../http/fair-limit.js';
 import * as signals from '../signals/signals.js';
@@ -20,13 +13,10 @@ const modeOf = (isCompact: boolean) => (isCompact ? 'compact' : 'plain');
 
 /** Counters and histograms of what the rooms publish (src/signals). */
 @Injectable()
-export class EventMetrics implements EntitySubscriberInterface, OnApplicationBootstrap {
-  /** Changes of transactions that have not ended, by query runner. */
-  private readonly uncommitted = new WeakMap<object, string[]>();
-  private readonly changes: Counter<'action'>;
+export class EventMetrics implements OnApplicationBootstrap {
   private readonly unadmitted: Counter<'limit'>;
 
-  constructor(registry: Registry, @InjectDataSource() dataSource: DataSource) {
+  constructor(registry: Registry) {
     const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
       new Counter({ name, help, labelNames, registers: [registry] });
     const histogram = <Label extends string>(
@@ -36,17 +26,12 @@ export class EventMetrics implements EntitySubscriberInterface, OnApplicationBoo
       ...labelNames: Label[]
     ) => new Histogram({ name, help, buckets, labelNames, registers: [registry] });
 
-    this.changes = counter(
+    const changes = counter(
       'tidemark_feed_changes_total',
       'Changes that were committed, by action.',
       'action',
     );
-    signals.changeAppended.subscribe(({ action, transaction }) => {
-      const actions = this.uncommitted.get(transaction);
-      if (actions) actions.push(action);
-      else this.uncommitted.set(transaction, [action]);
-    });
-    dataSource.subscribers.push(this);
+    signals.changeCommitted.subscribe(({ action }) => changes.inc({ action }));
 
     const locks = histogram(
       'tidemark_feed_lock_wait_seconds',
@@ -132,8 +117,7 @@ export class EventMetrics implements EntitySubscriberInterface, OnApplicationBoo
     signals.loginTried.subscribe((labels) => logins.inc(labels));
 
     // A series that first appears with its first event has no increase: Prometheus would not see that event.
-    for (const action of ['created', 'updated', 'deleted', 'added', 'removed'])
-      this.changes.inc({ action }, 0);
+    for (const action of ['created', 'updated', 'deleted', 'added', 'removed']) changes.inc({ action }, 0);
     for (const mode of ['plain', 'compact']) {
       for (const result of ['changes', 'empty', 'not_modified']) reads.inc({ mode, result }, 0);
       items.inc({ mode }, 0);
@@ -151,14 +135,5 @@ export class EventMetrics implements EntitySubscriberInterface, OnApplicationBoo
   /** Only now have all limits been made. */
   onApplicationBootstrap(): void {
     for (const limit of FairLimit.all.keys()) this.unadmitted.inc({ limit }, 0);
-  }
-
-  afterTransactionCommit({ queryRunner }: TransactionCommitEvent): void {
-    for (const action of this.uncommitted.get(queryRunner) ?? []) this.changes.inc({ action });
-    this.uncommitted.delete(queryRunner);
-  }
-
-  afterTransactionRollback({ queryRunner }: TransactionRollbackEvent): void {
-    this.uncommitted.delete(queryRunner);
   }
 }

@@ -16,8 +16,8 @@ interface Signal<Fact> {
 
 const signal = <Fact>(name: string) => channel(`tidemark:${name}`) as unknown as Signal<Fact>;
 
-/** A change was appended to a feed. It counts when `transaction`, the query runner, commits. */
-export const changeAppended = signal<{ action: string; transaction: object }>('change-appended');
+/** A change of a feed was committed. */
+export const changeCommitted = signal<{ action: string }>('change-committed');
 
 /** A transaction has waited for the lock of its feed, in this process and in the database. */
 export const feedLocked = signal<{ seconds: number }>('feed-locked');

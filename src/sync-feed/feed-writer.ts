@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { FeedClock, tickOf } from '../feed-clock/feed-clock.js';
 import { FeedWakeUps } from '../live/feed-wake-ups.js';
 import { SIZE_CHANGE } from '../records/library-size.js';
-import { changeAppended } from '../signals/signals.js';
+import { changeCommitted } from '../signals/signals.js';
 import { type Action, IS_PIN_CHANGE } from './change-event.entity.js';
 
 /** A change that has no tick yet. */
@@ -91,7 +91,8 @@ export class FeedWriter {
     const sql = record ? this.recordStatement : this.statement;
     const [event] = await manager.query<Appended[]>(sql, values);
     if (!event) throw new Error(`developer ${userId} has no feed`);
-    changeAppended.publish({ action, transaction: manager.queryRunner! });
+    const count = () => changeCommitted.publish({ action });
+    this.feedClock.afterCommit(manager, `change ${event.datetime.getTime()}`, count);
     this.wakeUps.change(manager, userId);
     for (const { name, afterCommit } of this.hooks)
       if (event.hooks.includes(name)) this.feedClock.afterCommit(manager, name, afterCommit);
