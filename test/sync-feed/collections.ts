@@ -119,7 +119,10 @@ describe('pinning', () => {
     const page = (await owner.api.get(collection!.url)).body;
     expect(page).toMatchObject({ collection, total: 1, page: 1, limit: 50 });
     expect(page.items).toEqual([(await owner.api.get(owner.feed.received[1].item_url)).body]);
-    expect((await owner.api.get('/api/v1/collections.json')).body).toEqual({ collections: [collection] });
+    expect((await owner.api.get('/api/v1/collections.json')).body).toEqual({
+      collections: [collection],
+      ...{ total: 1, page: 1, limit: 50 },
+    });
     expect(page.items[0].route.user_id).toBe(item_user_id);
     for (let twice = 0; twice < 2; twice++) expect((await owner.api.delete(path)).status).toBe(204);
     expect(await owner.receive(3)).toEqual(['created', 'added', 'removed']);
