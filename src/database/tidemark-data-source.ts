@@ -46,7 +46,7 @@ export class TidemarkDataSource extends DataSource {
     } else this.setOptions({ extra: { ...this.options.extra, watchdog: this.watchdog } });
     try {
       await super.initialize();
-      if (this.embedded) await this.embedded.serveBackups((sql) => this.execute(sql, []));
+      if (this.embedded) await this.embedded.serve((sql) => this.execute(sql, []));
       else await checkSessions(this.unwatched);
       return this;
     } catch (error) {
@@ -60,7 +60,7 @@ export class TidemarkDataSource extends DataSource {
   }
 
   override async destroy(): Promise<void> {
-    await this.embedded?.stopBackups();
+    await this.embedded?.stopServing();
     await super.destroy();
     this.watchdog.stop();
     await this.probe?.end();

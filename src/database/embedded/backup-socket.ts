@@ -49,6 +49,10 @@ export class BackupSocket {
     return backups;
   }
 
+  get isRunning(): boolean {
+    return this.running !== undefined;
+  }
+
   /** A backup that runs is cut off. */
   async close(): Promise<void> {
     this.server.close();

@@ -1,8 +1,10 @@
+import { Logger } from '@nestjs/common';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { PeriodicTask } from '../periodic-task.js';
 import { BACKUP_SOCKET, BackupSocket } from './backup-socket.js';
 import { assertServable, lockDataDir, openDataDir } from './data-dir.js';
 
@@ -11,6 +13,14 @@ const SOCKET = '.s.PGSQL.5432';
 
 /** Limit of the path of a Unix socket, in bytes. */
 const LONGEST_SOCKET_PATH = 107;
+
+/** ms between two looks at the WAL, and bytes of it after which PostgreSQL writes a checkpoint. */
+const CHECKPOINT_INTERVAL = 10_000;
+const MAX_WAL = 32 * 1_024 * 1_024;
+
+/** SQL: whether a checkpoint is due. */
+const IS_CHECKPOINT_DUE = `
+  SELECT pg_current_wal_lsn() - redo_lsn > ${MAX_WAL} AS "isDue" FROM pg_control_checkpoint()`;
 
 /** Directory of the sockets, in the data directory; a link to another one if its path is too long. */
 const SOCKETS = 'socket';
@@ -44,7 +54,14 @@ export function findBackupSocket(dataDir: string): string | undefined {
  * socket that only this user can open. It is ONE session: the pool must have exactly one connection.
  */
 export class EmbeddedPostgres {
+  private readonly logger = new Logger(EmbeddedPostgres.name);
+  private execute: (sql: string) => Promise<object[]> = () => Promise.resolve([]);
   private backups?: BackupSocket;
+  private readonly checkpoints = new PeriodicTask(
+    'checkpoints',
+    () => this.checkpoint(),
+    (error) => this.logger.warn({ err: error }, 'no checkpoint: the WAL grows'),
+  );
 
   private constructor(
     private readonly worker: Worker,
@@ -94,14 +111,28 @@ export class EmbeddedPostgres {
     return embedded;
   }
 
-  /** Lets `npm run backup` copy the files while this process runs. @param execute one statement */
-  async serveBackups(execute: (sql: string) => Promise<object[]>): Promise<void> {
+  /**
+   * What a PostgreSQL server does beside the statements of its clients: checkpoints, without which the WAL would grow
+   * for ever, and online backups.
+   *
+   * @param execute one statement
+   */
+  async serve(execute: (sql: string) => Promise<object[]>): Promise<void> {
+    this.execute = execute;
     this.backups = await BackupSocket.listen(join(this.host, BACKUP_SOCKET), execute);
+    this.checkpoints.start(CHECKPOINT_INTERVAL);
   }
 
   /** Ends a backup that runs, while statements can still be executed. */
-  async stopBackups(): Promise<void> {
+  async stopServing(): Promise<void> {
+    await this.checkpoints.stop();
     await this.backups?.close();
+  }
+
+  /** Not during a backup: it would remove WAL that the backup has yet to copy. */
+  private async checkpoint(): Promise<void> {
+    const [due] = (await this.execute(IS_CHECKPOINT_DUE)) as { isDue: boolean }[];
+    if (due.isDue && !this.backups!.isRunning) await this.execute('CHECKPOINT');
   }
 
   async stop(): Promise<void> {
