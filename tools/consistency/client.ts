@@ -11,6 +11,13 @@ export interface HttpResponse {
   body: any;
 }
 
+export interface StreamEvent {
+  id: string;
+  event: string;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- checked by its readers
+  data: any;
+}
+
 export interface RequestOptions {
   body?: unknown;
   headers?: Record<string, string>;
@@ -73,9 +80,58 @@ export class Client {
     }
   }
 
+  /**
+   * Server-sent events, read for a while; then the connection is dropped.
+   *
+   * @param id of the last event that was received
+   * @param duration in ms
+   */
+  async stream(
+    path: string,
+    id: string | undefined,
+    duration: number,
+  ): Promise<Pick<HttpResponse, 'status' | 'headers' | 'body'> & { events: StreamEvent[] }> {
+    for (const server of this.random.shuffled(this.servers)) {
+      const events: StreamEvent[] = [];
+      let response: Response | undefined;
+      try {
+        response = await fetch(server + path, {
+          headers: {
+            authorization: `Bearer ${this.key}`,
+            accept: 'text/event-stream',
+            ...(id !== undefined && { 'last-event-id': id }),
+          },
+          signal: AbortSignal.timeout(duration),
+        });
+        const { status, headers } = response;
+        if (status !== 200) return { status, headers, body: await response.json(), events };
+        let text = '';
+        for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+          const parts = (text + chunk).split('\n\n');
+          text = parts.pop()!;
+          events.push(...parts.filter((part) => !part.startsWith(':')).map(parseEvent));
+        }
+      } catch (error) {
+        if (isConnectionRefused(error)) continue;
+      }
+      return {
+        ...NO_RESPONSE,
+        status: response?.status ?? 0,
+        headers: response?.headers ?? new Headers(),
+        events,
+      };
+    }
+    return { status: -1, ...NO_RESPONSE, events: [] };
+  }
+
   get(link: string, options?: RequestOptions): Promise<HttpResponse> {
     return this.request('GET', link, options);
   }
+}
+
+function parseEvent(text: string): StreamEvent {
+  const fields = Object.fromEntries(text.split('\n').map((line) => line.split(/: (.*)/s, 2)));
+  return { id: fields.id, event: fields.event ?? 'message', data: JSON.parse(fields.data) };
 }
 
 /** No connection was made, so the request cannot have had any effect. */

@@ -14,6 +14,10 @@ export interface Style {
   isConditional?: boolean;
   /** Starts with `compact=true`. */
   isCompact?: boolean;
+  /** Long polling: requests wait for changes. */
+  isWaiting?: boolean;
+  /** Server-sent events; drops each connection after a while, and resumes with Last-Event-ID. */
+  isStreaming?: boolean;
   /** Fetches the content of changed items at once. */
   isFetching?: boolean;
 }
@@ -31,4 +35,8 @@ export const STYLES: Record<string, Style> = {
   'If-None-Match': { isConditional: true },
   'compact start': { isCompact: true },
   'compact start in pages': { isCompact: true, isPaging: true, cursor: asIs },
+  'long poll': { isWaiting: true, isFetching: true },
+  'long poll, asset filter': { isWaiting: true, isFiltering: true },
+  'event stream': { isStreaming: true },
+  'compact event stream in pages': { isStreaming: true, isCompact: true, isPaging: true },
 };

@@ -53,6 +53,7 @@ export class Follower implements FeedReader {
   /** The next request: a cursor, or a link. */
   private next: string;
   private last?: { path: string; etag: string };
+  private lastEventId?: string;
 
   constructor(
     readonly styleName: string,
@@ -79,7 +80,7 @@ export class Follower implements FeedReader {
     this.unfetched.clear();
     this.contents.clear();
     this.isStarting = this.style.isCompact === true;
-    this.last = undefined;
+    this.last = this.lastEventId = undefined;
     const query = new URLSearchParams({
       since: BEGINNING,
       ...(this.isStarting && { compact: 'true' }),
@@ -103,6 +104,7 @@ export class Follower implements FeedReader {
     const { random, style } = this;
     if (random.chance(style.isCompact ? 0.04 : 0.005)) this.reset();
     const path = this.path();
+    if (style.isStreaming) return this.stream(path);
     const [first, isRepeated] = [await this.request(path), style.isRepeating && random.chance(0.5)];
     const second = isRepeated && first ? await this.request(path) : undefined;
     if (first && second) this.verifyRetry(first, second);
@@ -123,7 +125,9 @@ export class Follower implements FeedReader {
 
   private path(): string {
     const limit = this.style.isPaging ? `&limit=${this.random.integer(1, this.isStarting ? 40 : 8)}` : '';
-    if (!this.style.cursor) return this.next + limit;
+    const wait =
+      this.style.isWaiting && !this.next.includes('&wait=') ? `&wait=${this.random.integer(1, 2)}` : '';
+    if (!this.style.cursor) return this.next + limit + wait;
     const query = new URLSearchParams({ since: this.next, ...(this.isStarting && { compact: 'true' }) });
     return `/api/v1/sync.json?${query}${limit}`;
   }
@@ -157,6 +161,34 @@ export class Follower implements FeedReader {
         : undefined;
     }
     return this.verifyResponse(path, entry, response, latest);
+  }
+
+  /** Applies the events of one connection. */
+  private async stream(path: string): Promise<void> {
+    // The pages of a compact start are as of the first one, also on the next connection.
+    const latest = this.lastEventId?.includes('/') ? '' : this.feed.latestDatetime;
+    const answer = await this.client.stream(path, this.lastEventId, this.random.integer(100, 2_000));
+    const { status, headers, events } = answer;
+    this.statistics.countStatus(status);
+    this.statistics.countPoll(this.styleName, { polls: 1, retries: status === 200 ? 0 : 1 });
+    if (status > 0 && status < 500 && status !== 200)
+      this.fail('response', `${path} responded ${status}: ${JSON.stringify(answer.body)}`, {});
+    this.isIdle = false;
+    for (const [n, { id, event, data }] of events.entries()) {
+      if (event === 'error') {
+        if (data.code !== 'service_unavailable') this.fail('response', `event ${JSON.stringify(data)}`, {});
+        return;
+      }
+      const entry = this.model.history.begin({
+        actor: `follower ${this.styleName}`,
+        developerId: this.feed.developerId,
+        follower: this.name,
+        text: `event ${id}`,
+      });
+      const result = this.verifyResponse(path, entry, { status, headers, body: data }, n === 0 ? latest : '');
+      this.isIdle = this.apply(result);
+      this.lastEventId = id;
+    }
   }
 
   /** @param latest datetime of the latest change that was known before the request */
@@ -200,7 +232,8 @@ export class Follower implements FeedReader {
         this.unfetched.add(item.item_id);
     }
     this.until = until;
-    this.next = next;
+    // A stream keeps its URL.
+    if (!this.style.isStreaming) this.next = next;
     if (this.isStarting) {
       if (!hasMore) {
         this.isStarting = false;
