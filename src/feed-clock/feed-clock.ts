@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { EntityManager } from 'typeorm';
 import { escapeLiteral } from 'pg';
@@ -99,6 +99,7 @@ export class FeedClock {
     maxWait: 15_000,
     problem: 'Too many writes are waiting for this library.',
   });
+  private readonly logger = new Logger(FeedClock.name);
   private readonly afterCommits = new WeakMap<EntityManager, Map<string, () => void>>();
 
   constructor(
@@ -133,7 +134,13 @@ export class FeedClock {
         return [await work(manager), manager] as const;
       }),
     );
-    for (const run of this.afterCommits.get(manager)?.values() ?? []) run();
+    for (const run of this.afterCommits.get(manager)?.values() ?? [])
+      try {
+        run();
+      } catch (error) {
+        // The write is committed: its answer must say so.
+        this.logger.error({ err: error }, 'a wake-up has failed');
+      }
     return result;
   }
 
