@@ -47,7 +47,9 @@ export class SyncFeedController {
       '`GET /api/v1/sync.json?since=1970-01-01T00:00:00Z&assets=routes,trips`\n' +
       '- Incremental sync: `GET /api/v1/sync.json?since=2024-09-09T22:53:52+00:00&assets=routes,trips`\n' +
       '- Routes only: `GET /api/v1/sync.json?since=2024-09-01T00:00:00Z&assets=routes`\n' +
-      '- Trips only: `GET /api/v1/sync.json?since=2024-09-01T00:00:00Z&assets=trips`',
+      '- Trips only: `GET /api/v1/sync.json?since=2024-09-01T00:00:00Z&assets=trips`\n' +
+      '- Live: `wait=50` holds an empty answer until there is a change. `Accept: text/event-stream` makes the ' +
+      'answer a stream of server-sent events: each has a page as `data` and its cursor as `id`.',
     returns: [200, 'The changes; `items` is empty if there are none.', SyncBody],
     answer: {
       headers: documentHeaders({
