@@ -70,15 +70,18 @@ export class LiveRequests implements OnApplicationBootstrap, OnModuleDestroy {
     this.requests.add(request);
     this.responses.add(raw);
     this.counts.set(name, count + 1);
-    if (this.isStopping || raw.destroyed) request.end();
-    raw.once('close', () => {
+    if (this.isStopping) request.end();
+    const close = () => {
       leave();
       request.end();
       this.requests.delete(request);
       const rest = this.counts.get(name)! - 1;
       if (rest > 0) this.counts.set(name, rest);
       else this.counts.delete(name);
-    });
+    };
+    // The client may have gone during the read before: then there is no such event any more.
+    if (raw.closed) close();
+    else raw.once('close', close);
     return request;
   }
 
