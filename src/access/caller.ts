@@ -44,6 +44,17 @@ export class Caller implements Authenticated {
     readonly isApplication = Boolean(client?.owner),
   ) {}
 
+  /**
+   * What counts as one credential in limits: an API key; all keys and tokens of an application for one developer; all
+   * tokens of a developer from another issuer.
+   */
+  get limitName(): string {
+    const { client, developer, credential } = this;
+    if (client && developer) return `${client.id} ${developer.userId}`;
+    const { kind, id } = credential;
+    return kind === 'access_token' ? `tokens ${developer?.userId}` : `${kind} ${id}`;
+  }
+
   get isAdmin(): boolean {
     return this.scopes.includes('sync:admin');
   }

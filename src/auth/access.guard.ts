@@ -13,15 +13,6 @@ const CREDENTIALS = /^(Bearer|ApiKey) +([\x21-\x7e]+) *$/i;
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
 /**
- * What counts as one credential: an API key; all keys and tokens of an application for one developer; all tokens of
- * a developer from another issuer.
- */
-function rateNameOf({ client, developer, credential: { kind, id } }: Caller): string {
-  if (client && developer) return `${client.id} ${developer.userId}`;
-  return kind === 'access_token' ? `tokens ${developer?.userId}` : `${kind} ${id}`;
-}
-
-/**
  * The global guard: `Authorization: Bearer <API key or JWT>` or `Authorization: ApiKey <key>`. Default
  * deny: a route without an access rule is open to admins alone.
  */
@@ -60,7 +51,7 @@ export class AccessGuard extends AuthGuard('jwt') {
       throw error;
     }
     this.limits.accept(credential);
-    void http.getResponse<FastifyReply>().headers(this.limits.count(rateNameOf(request.user)));
+    void http.getResponse<FastifyReply>().headers(this.limits.count(request.user.limitName));
 
     if (!request.user.has(rule)) throw insufficientScope(rule);
     request.user.request = request;

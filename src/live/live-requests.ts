@@ -61,7 +61,7 @@ export class LiveRequests implements OnApplicationBootstrap, OnModuleDestroy {
    *   credential
    */
   open(caller: Caller, userId: number, { raw }: FastifyReply): LiveRequest {
-    const name = `${caller.credential.kind} ${caller.credential.id} ${userId}`;
+    const name = caller.limitName;
     const count = this.counts.get(name) ?? 0;
     if (this.requests.size >= config.LIVE_LIMIT || count >= config.LIVE_LIMIT / SHARE)
       throw serviceUnavailable('Too many requests are waiting for changes. Poll without wait.');
