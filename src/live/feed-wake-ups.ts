@@ -90,13 +90,12 @@ export class FeedWakeUps implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async look(): Promise<void> {
-    const isDue = performance.now() - this.sweptAt >= SWEEP;
-    if (this.notifications.isListening && !isDue) return;
+    if (this.notifications.isListening && performance.now() - this.sweptAt < SWEEP) return;
     const isListening = this.notifications.keepUp();
     // After LISTEN: what was notified before was not heard.
     await isListening.catch(() => {});
     await this.sweep();
-    if (isDue) await isListening;
+    await isListening;
   }
 
   private async sweep(): Promise<void> {
