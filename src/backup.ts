@@ -3,13 +3,14 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { backUp } from './database/embedded/back-up.js';
 import { isInUse } from './database/embedded/data-dir.js';
+import { loadEnvFile } from './env-file.js';
 
 /*
  * `npm run backup -- DIRECTORY`: copies the data directory of the embedded database to a new directory, while
  * a server runs on it or not (docs/operations.md).
  */
 
-if (existsSync('.env')) process.loadEnvFile('.env');
+loadEnvFile();
 
 try {
   const [target, ...rest] = process.argv.slice(2);

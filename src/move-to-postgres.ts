@@ -8,6 +8,7 @@ import { MigrationExecutor } from 'typeorm';
 import { copyTables, isEmpty } from './database/copy-tables.js';
 import { CONTENTS, MOVED } from './database/embedded/data-dir.js';
 import { EmbeddedPostgres } from './database/embedded/embedded-postgres.js';
+import { loadEnvFile } from './env-file.js';
 import { CONTINUE_HISTORY, type DatabaseState, READ_STATE } from './histories/open-history.js';
 
 /*
@@ -15,7 +16,7 @@ import { CONTINUE_HISTORY, type DatabaseState, READ_STATE } from './histories/op
  * history goes on: ids, clocks and cursors, secrets and jobs stay (docs/operations.md).
  */
 
-if (existsSync('.env')) process.loadEnvFile('.env');
+loadEnvFile();
 
 /** The versions that two databases must have in common to have the same tables. */
 const VERSIONS = `

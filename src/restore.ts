@@ -1,16 +1,16 @@
 import 'reflect-metadata';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { restore } from './database/embedded/restore.js';
+import { loadEnvFile } from './env-file.js';
 
 /*
  * `npm run restore -- DIRECTORY`: puts a backup into the data directory of the embedded database, and begins a
  * new history (docs/operations.md).
  */
 
-if (existsSync('.env')) process.loadEnvFile('.env');
+loadEnvFile();
 
 try {
   const { values, positionals } = parseArgs({
