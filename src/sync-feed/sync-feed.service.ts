@@ -5,7 +5,7 @@ import { momentOf } from '../api/datetime.js';
 import type { Reservation } from '../http/fair-limit.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { Histories } from '../histories/histories.js';
-import { invalidRequest, missingParameter, notFound } from '../http/api-error.js';
+import { invalidRequest, missingParameter } from '../http/api-error.js';
 import { feedRead } from '../signals/signals.js';
 import { DigestReader } from './digest.js';
 import { FeedReader } from './feed-reader.js';
@@ -97,15 +97,9 @@ export class SyncFeedService {
     return Readable.from(this.stream(request, first), { objectMode: false });
   }
 
-  private async findFeed(caller: Caller, developerId: string | undefined): Promise<DeveloperIdentity> {
-    if (developerId === undefined) {
-      if (caller.developer) return caller.developer;
-      throw missingParameter('developerId');
-    }
-    caller.assertActsFor(developerId);
-    const feed = await this.developers.find(developerId);
-    if (!feed) throw notFound(`There is no developer ${developerId}.`);
-    return feed;
+  private findFeed(caller: Caller, developerId: string | undefined): Promise<DeveloperIdentity> {
+    if (developerId === undefined && !caller.developer) throw missingParameter('developerId');
+    return this.developers.named(caller, developerId);
   }
 
   /** A long answer, one chunk at a time. */
