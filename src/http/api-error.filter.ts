@@ -68,19 +68,24 @@ export function toApiError(exception: unknown): ApiError {
   return new ApiError(500, 'internal_error', 'Internal server error');
 }
 
+const logger = new Logger('ApiErrorFilter');
+
+/** The error that the client of a request gets. It is counted, and a 5xx is logged with its cause. */
+export function reportError(exception: unknown, reqId: string): ApiError {
+  const error = toApiError(exception);
+  requestRefused.publish({ code: error.code });
+  // A 503 of our own is a limit that a caller may reach a thousand times a second: its line in the log is enough.
+  if (error.getStatus() >= 500 && error !== exception)
+    logger.error({ err: exception, reqId }, `request failed: ${error.message}`);
+  return error;
+}
+
 /** Answers every error in one shape, and logs 5xx with the cause. People who open an unknown path get a page. */
 @Catch()
 export class ApiErrorFilter implements ExceptionFilter {
-  private readonly logger = new Logger(ApiErrorFilter.name);
-
   async catch(exception: unknown, host: ArgumentsHost): Promise<void> {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
-    const error = toApiError(exception);
-    requestRefused.publish({ code: error.code });
-    // A 503 of our own is a limit that a caller may reach a thousand times a second: its line in the log is enough.
-    if (error.getStatus() >= 500 && error !== exception) {
-      this.logger.error({ err: exception, reqId: reply.request.id }, `request failed: ${error.message}`);
-    }
+    const error = reportError(exception, reply.request.id);
     // Headers of the answer that failed (an ETag, a Location) must not go out with the error.
     for (const name of ['etag', 'location', 'content-type']) void reply.removeHeader(name);
     void reply.header('cache-control', 'no-store');

@@ -6,7 +6,7 @@ import type { AdmittedRequest } from '../access/admission.interceptor.js';
 import type { Caller } from '../access/caller.js';
 import { isDatetime } from '../api/rules.js';
 import { invalidRequest } from '../http/api-error.js';
-import { toApiError } from '../http/api-error.filter.js';
+import { reportError } from '../http/api-error.filter.js';
 import { varyOn } from '../http/cors.js';
 import type { LiveRequest } from '../live/live-request.js';
 import { LiveRequests } from '../live/live-requests.js';
@@ -65,7 +65,7 @@ export class EventStream {
   private async *events(
     start: SyncQuery,
     live: LiveRequest,
-    { answer: memory }: AdmittedRequest,
+    { answer: memory, id: reqId }: AdmittedRequest,
     response: ServerResponse,
   ): AsyncGenerator<string> {
     const limit = Math.min(start.limit ?? PAGE, PAGE);
@@ -104,7 +104,7 @@ export class EventStream {
         isWoken = await live.sleep(sentAt + HEARTBEAT - performance.now());
       }
     } catch (error) {
-      yield `event: error\ndata: ${JSON.stringify(toApiError(error).getResponse())}\n\n`;
+      yield `event: error\ndata: ${JSON.stringify(reportError(error, reqId).getResponse())}\n\n`;
     }
   }
 }
