@@ -59,7 +59,7 @@ export class LongPoll {
     reply: FastifyReply,
   ): Promise<Found> {
     const live = this.live.open(request.user!, found.sync.developer.userId, reply);
-    const end = performance.now() + wait * 1_000 * (1 + JITTER * Math.random());
+    const end = performance.now() + wait * 1_000 * (1 - JITTER * Math.random());
     let latest = found;
     for (let isWoken = false; ;) {
       // Lost wake-up: a change between the last read and `open` has woken nothing. So it looks once more.
