@@ -51,7 +51,6 @@ export class ConnectionLimits {
   /** Connections with bytes to send: how many have been sent, and since when no more. */
   private readonly stalls = new Map<Socket, { sent: number; since: number }>();
   private loggedAt = -Infinity;
-  private descriptors = { limit: 0, readAt: -Infinity };
 
   constructor(server: Server) {
     this.trusted = (config.TRUST_PROXY ?? []).map((network) =>
@@ -67,7 +66,7 @@ export class ConnectionLimits {
 
   private open(socket: Socket): void {
     const network = networkOf(socket.remoteAddress ?? '');
-    const limit = this.currentLimit();
+    const limit = connectionLimit();
     const isNetworkFull = !this.isTrusted(socket.remoteAddress) && this.countOf(network) >= (limit * 2) / 3;
     const isFull = isNetworkFull || this.networks.size >= limit;
     if (isFull && !this.evict(isNetworkFull ? network : undefined)) {
@@ -133,14 +132,6 @@ export class ConnectionLimits {
     else this.counts.delete(network);
   }
 
-  private currentLimit(): number {
-    if (config.CONNECTION_LIMIT !== undefined) return config.CONNECTION_LIMIT;
-    const now = performance.now();
-    if (now - this.descriptors.readAt > MAX_AGE)
-      this.descriptors = { limit: descriptorLimit() - OTHER_DESCRIPTORS, readAt: now };
-    return Math.min(Math.max(this.descriptors.limit, 10), MAX_CONNECTIONS);
-  }
-
   private countOf(network: string): number {
     return this.counts.get(network) ?? 0;
   }
@@ -167,6 +158,17 @@ export class ConnectionLimits {
 function sentBy(socket: Socket): number {
   const { _handle } = socket as { _handle?: { bytesWritten: number; writeQueueSize: number } | null };
   return _handle ? _handle.bytesWritten - _handle.writeQueueSize : 0;
+}
+
+let descriptors = { limit: 0, readAt: -Infinity };
+
+/** Open connections that this process may have now. */
+export function connectionLimit(): number {
+  if (config.CONNECTION_LIMIT !== undefined) return config.CONNECTION_LIMIT;
+  const now = performance.now();
+  if (now - descriptors.readAt > MAX_AGE)
+    descriptors = { limit: descriptorLimit() - OTHER_DESCRIPTORS, readAt: now };
+  return Math.min(Math.max(descriptors.limit, 10), MAX_CONNECTIONS);
 }
 
 /** Soft limit of file descriptors of this process. */

@@ -2,6 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { EventEmitter } from 'node:events';
 import type { FastifyReply } from 'fastify';
 import { Caller } from '../access/caller.js';
+import { ApiError } from '../http/api-error.js';
+import { connectionLimit } from '../http/connection-limits.js';
 import type { FeedWakeUps } from './feed-wake-ups.js';
 import { LiveRequests } from './live-requests.js';
 
@@ -37,5 +39,20 @@ describe('a live request', () => {
     // More than one credential may have.
     for (let n = 0; n < 2_000; n++) expect(requests.open(caller, 1, replyOf(true)).isEnded).toBe(true);
     expect([requests.size, waiters.size]).toEqual([0, 0]);
+  });
+
+  it('is one of half of the connections, and of a tenth of that of its credential', () => {
+    const { requests } = start();
+    const open = (id: string) =>
+      requests.open(
+        new Caller({ userId: 1, developerId: 'dev-1' }, ['sync:read'], { kind: 'api_key', id }),
+        1,
+        replyOf(false),
+      );
+    const limit = connectionLimit() / 2;
+    for (let n = 0; n < limit / 10; n++) open('key');
+    expect(() => open('key')).toThrow(ApiError);
+    for (let n = requests.size; n < limit; n++) open(`key-${n}`);
+    expect(() => open('other')).toThrow(ApiError);
   });
 });

@@ -6,6 +6,7 @@ import type { Caller } from '../access/caller.js';
 import { unauthenticated } from '../access/refusals.js';
 import { config } from '../config.js';
 import { serviceUnavailable } from '../http/api-error.js';
+import { connectionLimit } from '../http/connection-limits.js';
 import { FeedWakeUps } from './feed-wake-ups.js';
 import { LiveRequest } from './live-request.js';
 
@@ -57,13 +58,15 @@ export class LiveRequests implements OnApplicationBootstrap, OnModuleDestroy {
   /**
    * A live request, from before its first read until its client has the answer or is gone.
    *
-   * @throws ApiError 503 with Retry-After when there are LIVE_LIMIT in the process, or a tenth of that of the
-   *   credential
+   * @throws ApiError 503 with Retry-After when there are LIVE_LIMIT in the process, or as many as half of its
+   *   connections; or a tenth of that of the credential
    */
   open(caller: Caller, userId: number, { raw }: FastifyReply): LiveRequest {
     const name = caller.limitName;
     const count = this.counts.get(name) ?? 0;
-    if (this.requests.size >= config.LIVE_LIMIT || count >= config.LIVE_LIMIT / SHARE)
+    // DoS: each has a connection, which cannot be cut off to make room for another request.
+    const limit = Math.min(config.LIVE_LIMIT, connectionLimit() / 2);
+    if (this.requests.size >= limit || count >= limit / SHARE)
       throw serviceUnavailable('Too many requests are waiting for changes. Poll without wait.');
     const request = new LiveRequest(caller, userId);
     const leave = this.wakeUps.add(request);
