@@ -3,7 +3,7 @@ import { PassportStrategy } from '@nestjs/passport';
 import { decodeJwt, decodeProtectedHeader, type JWTHeaderParameters } from 'jose';
 import type { KeyObject } from 'node:crypto';
 import { ExtractJwt, type SecretOrKeyProvider, Strategy } from 'passport-jwt';
-import { Caller } from '../access/caller.js';
+import { Caller, type DeveloperIdentity } from '../access/caller.js';
 import { config } from '../config.js';
 import { DevelopersService } from '../developers/developers.service.js';
 import { toApiError } from '../http/api-error.filter.js';
@@ -56,7 +56,7 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
 
   /** @returns the caller of a token with a valid signature; false refuses the token */
   async validate(token: Token): Promise<Caller | false> {
-    const caller = await this.findCaller(token);
+    const caller = await this.findCaller(token, (developerId) => this.developers.findOrCreate(developerId));
     if (!caller) return false;
     caller.renew = () => this.renew(token);
     return caller;
@@ -68,16 +68,22 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
     if (Number(payload.exp) * 1_000 <= Date.now()) return undefined;
     const isOwn = payload.iss === config.PUBLIC_URL;
     if (isOwn && !(await this.signingKeys.findPublicKey(header.kid))) return undefined;
-    return this.findCaller(token);
+    // Erasure: a request that waits must not make its developer anew.
+    return this.findCaller(token, (developerId) => this.developers.find(developerId));
   }
 
-  private async findCaller({ header, payload }: Token): Promise<Caller | undefined> {
+  /** @param find the developer of a token of the external issuer */
+  private async findCaller(
+    { header, payload }: Token,
+    find: (developerId: string) => Promise<DeveloperIdentity | undefined>,
+  ): Promise<Caller | undefined> {
     if (payload.iss === config.PUBLIC_URL)
       return isAccessToken(header, payload) ? this.accessTokens.findCaller(payload) : undefined;
     const token = readExternalToken(header, payload);
     if (!token) return undefined;
     const { developerId, scopes, isApplication } = token;
-    const developer = await this.developers.findOrCreate(developerId);
+    const developer = await find(developerId);
+    if (!developer) return undefined;
     return new Caller(developer, scopes, { kind: 'access_token', id: null }, undefined, isApplication);
   }
 }
