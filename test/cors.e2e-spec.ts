@@ -210,6 +210,8 @@ it('no other page reads the pages of a login, and none may send their forms', as
     ['POST', '/oauth/interaction/x'],
     ['GET', '/oauth/invite'],
     ['POST', '/oauth/invite'],
+    ['GET', '/oauth/account'],
+    ['POST', '/oauth/account'],
     ['GET', '/oauth/logout'],
   ]) {
     const { headers } = await fetch(app.url + path, {

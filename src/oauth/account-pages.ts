@@ -18,10 +18,12 @@ import { assertSameOrigin, sendTooMany } from './page-reply.js';
 import { loginPage } from './pages.js';
 import { newPasswordBuckets, PasswordsService, problemOf } from './passwords.service.js';
 
-export type AccountRequest = FastifyRequest<{
+export interface AccountRoute {
   Querystring: { page?: unknown; done?: unknown };
   Body?: URLSearchParams;
-}>;
+}
+
+type AccountRequest = FastifyRequest<AccountRoute>;
 
 /** Seconds since the login. */
 const LIFETIME = 900;

@@ -1,13 +1,11 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { asCurrentRequest } from '../audit/audit.js';
-import type { ApiError } from '../http/api-error.js';
-import { toApiError } from '../http/api-error.filter.js';
+import { reportError } from '../http/api-error.filter.js';
 import { drainRequestBody } from '../http/drain-request-body.js';
-import { logger } from '../http/logger.js';
 import { networkOf } from '../http/network.js';
 import { LIBRARY_POLICY, sendPage } from '../http/page.js';
-import { AccountPages, type AccountRequest } from './account-pages.js';
+import { AccountPages, type AccountRoute } from './account-pages.js';
 import { AuthorizationServer } from './authorization-server.js';
 import { Interactions } from './interactions.js';
 import { InvitePages } from './invite-pages.js';
@@ -143,8 +141,8 @@ export function mountOAuth(app: NestFastifyApplication): void {
     scope.post<Form>('/oauth/invite', page, (request, reply) =>
       asCurrentRequest(request, () => invites.submit(request, reply)),
     );
-    scope.get(ACCOUNT, (request: AccountRequest, reply) => account.show(request, reply));
-    scope.post(ACCOUNT, (request: AccountRequest, reply) =>
+    scope.get<AccountRoute>(ACCOUNT, page, (request, reply) => account.show(request, reply));
+    scope.post<AccountRoute>(ACCOUNT, page, (request, reply) =>
       asCurrentRequest(request, () => account.submit(request, reply)),
     );
   });
@@ -175,7 +173,7 @@ async function callLibrary(
 
 /** An error of a route that applications call, in the shape of the library's errors. */
 async function sendErrorJson(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const answer = loggedError(error, request);
+  const answer = reportError(error, request.id);
   await drainRequestBody(reply);
   void reply
     .status(answer.getStatus())
@@ -188,14 +186,7 @@ async function sendErrorPage(error: unknown, request: FastifyRequest, reply: Fas
   await drainRequestBody(reply);
   if (error instanceof errors.OIDCProviderError && error.expose)
     return sendPage(reply, error.status, errorPageOf(error));
-  const answer = loggedError(error, request);
+  const answer = reportError(error, request.id);
   void reply.headers(answer.headers);
   sendPage(reply, answer.getStatus(), errorPage(answer.details ?? answer.message, undefined, answer.code));
-}
-
-function loggedError(error: unknown, request: FastifyRequest): ApiError {
-  const answer = toApiError(error);
-  if (answer.getStatus() >= 500)
-    logger.error({ err: error, reqId: request.id }, `request failed: ${answer.message}`);
-  return answer;
 }
