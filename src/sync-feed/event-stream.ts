@@ -81,10 +81,12 @@ export class EventStream {
         const sync = await this.feed.resolve(live.caller, query, isWoken);
         const page = await this.feed.first(sync, memory, skipped);
         const { count, hasMore } = page;
+        // A page of a compact sync shows the feed as of the first one: what came since then has woken it before.
+        const isSnapshot = query.until !== undefined;
         live.seen = sync.until.getTime();
         const isLate = live.isEnded || performance.now() - sentAt >= HEARTBEAT;
         const hasMoved = sentAt === -Infinity || live.seen > sync.since;
-        if (count > 0 || hasMore || (isLate && hasMoved)) {
+        if (count > 0 || hasMore || isSnapshot || (isLate && hasMoved)) {
           const next = nextQueryOf(sync, page);
           yield `id: ${idOf(next)}\ndata: ${await this.feed.text(sync, page)}\n\n`;
           sentAt = performance.now();
@@ -99,7 +101,7 @@ export class EventStream {
           skipped = live.seen;
         }
         if (live.isEnded) return;
-        if (hasMore) continue;
+        if (hasMore || isSnapshot) continue;
         await memory.resize(0);
         isWoken = await live.sleep(sentAt + HEARTBEAT - performance.now());
       }
