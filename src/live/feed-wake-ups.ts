@@ -51,8 +51,14 @@ export class FeedWakeUps implements OnApplicationBootstrap, OnModuleDestroy {
     histories: Histories,
   ) {
     this.notifications = new Notifications(dataSource, (userIds) => userIds.forEach((id) => this.wake(id)));
-    // A cursor may be lost: its request says so.
-    histories.onNewHistory(() => [...this.waiters.keys()].forEach((userId) => this.wake(userId)));
+    let { beginning } = histories;
+    histories.onNewHistory(() => {
+      // Also called when this process has only remembered something wrong.
+      if (histories.beginning === beginning) return;
+      beginning = histories.beginning;
+      // A cursor may be lost: its request says so.
+      for (const userId of [...this.waiters.keys()]) this.wake(userId);
+    });
   }
 
   async onApplicationBootstrap(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { CLIENT_SCOPES } from '../access/scopes.js';
-import { ROUTES } from './provider-configuration.js';
+import { ROUTES, USER_INFO } from './provider-configuration.js';
 
 /*
  * The endpoints of the authorization server in OpenAPI. `oidc-provider` serves them, not controllers, so their
@@ -78,7 +78,7 @@ export const OAUTH_SCHEMAS: Schemas = {
         'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk',
       ),
       refresh_token: text('Of `refresh_token`: the newest one of the grant.', 'kV1example'),
-      scope: text('Scopes, separated by spaces.', 'sync:read'),
+      scope: text('Scopes, separated by spaces. Default: all that the client may have.', 'sync:read'),
       ...CLIENT,
     },
     ['code', 'redirect_uri', 'code_verifier', 'refresh_token', 'scope', ...Object.keys(CLIENT)],
@@ -120,6 +120,7 @@ export const OAUTH_SCHEMAS: Schemas = {
     },
     ['token_type', 'scope', 'sub', 'client_id', 'iss', 'aud', 'exp', 'iat', 'jti'],
   ),
+  OAuthUserInfoBody: object({ sub: text('`developerId` of the token.', 'dev-789') }),
   OAuthErrorBody: object(
     {
       error: text('Reason for programs (RFC 6749, section 5.2).', 'invalid_grant'),
@@ -155,6 +156,7 @@ export const OAUTH_SCHEMAS: Schemas = {
       jwks_uri: uri('Public keys.', ROUTES.jwks),
       revocation_endpoint: uri('RFC 7009.', ROUTES.revocation),
       introspection_endpoint: uri('RFC 7662.', ROUTES.introspection),
+      userinfo_endpoint: uri('Who has logged in.', USER_INFO),
       end_session_endpoint: uri('Where a browser logs out.', ROUTES.end_session),
       scopes_supported: list('Scopes.', ...CLIENT_SCOPES),
       response_types_supported: list('Response types.', 'code'),
@@ -218,7 +220,11 @@ const formEndpoint = (
     security: [{ [CLIENT_SECRET]: [] }, {}],
     requestBody: {
       required: true,
-      content: { 'application/x-www-form-urlencoded': { schema: ref(schema) } },
+      // JSON, too.
+      content: {
+        'application/x-www-form-urlencoded': { schema: ref(schema) },
+        'application/json': { schema: ref(schema) },
+      },
     },
     responses: {
       200: success,
@@ -268,7 +274,7 @@ export const OAUTH_PATHS = {
           'https://app.example.com/callback',
         ),
         required(query('response_type', 'Always `code`.', { type: 'string', enum: ['code'] }), 'code'),
-        query('scope', 'Scopes, separated by spaces.'),
+        query('scope', 'Scopes, separated by spaces. Default: all that the client may have.'),
         query('state', 'Returned as it is; at most 2,048 characters.'),
         query('code_challenge', 'PKCE (RFC 7636): base64url of the SHA-256 of the verifier.'),
         query('code_challenge_method', 'Always `S256`.', { type: 'string', enum: ['S256'] }),
@@ -307,7 +313,10 @@ export const OAUTH_PATHS = {
         'answer to an unknown token is the same.',
     ),
     'OAuthTokenReference',
-    { description: 'The token does not work any more.' },
+    {
+      description: 'The token does not work any more.',
+      content: { 'application/json': { schema: { type: 'object' }, example: {} } },
+    },
     error('The request is not valid.', 'invalid_request', "missing required parameter 'token'"),
   ),
   [ROUTES.introspection]: formEndpoint(
@@ -320,6 +329,26 @@ export const OAUTH_PATHS = {
     answer('State of the token.', 'OAuthIntrospectionBody'),
     error('The request is not valid.', 'invalid_request', "missing required parameter 'token'"),
   ),
+  [USER_INFO]: {
+    get: {
+      ...operation(
+        'userInfo',
+        'Who has logged in',
+        'OpenID Connect Core, section 5.3: `sub`, as in the ID token, for libraries that read it here.',
+      ),
+      security: [{ bearer: [] }],
+      responses: {
+        200: answer('The developer.', 'OAuthUserInfoBody'),
+        401: error(
+          'The access token is not valid.',
+          'invalid_token',
+          'The access token is invalid, expired or revoked.',
+        ),
+        403: error('`openid` was not granted.', 'insufficient_scope', 'The token needs the scope openid.'),
+        ...FAILURES,
+      },
+    },
+  },
   [ROUTES.jwks]: documentEndpoint(
     operation('keys', 'Public keys', 'The JSON Web Key Set (RFC 7517) that verifies access tokens.'),
     answer('The keys.', 'OAuthKeysBody', 'application/jwk-set+json'),

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import Negotiator from 'negotiator';
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { AdmittedRequest } from '../access/admission.interceptor.js';
@@ -10,6 +11,7 @@ import { reportError } from '../http/api-error.filter.js';
 import { varyOn } from '../http/cors.js';
 import type { LiveRequest } from '../live/live-request.js';
 import { LiveRequests } from '../live/live-requests.js';
+import { feedRead } from '../signals/signals.js';
 import { nextQueryOf } from './sync-answer.js';
 import { SyncFeedService } from './sync-feed.service.js';
 import type { SyncQuery } from './sync-query.js';
@@ -20,12 +22,15 @@ const HEARTBEAT = 20_000;
 /** Items of one event: one chunk. */
 const PAGE = 500;
 
-const EVENT_STREAM = /(?:^|,)\s*text\/event-stream\s*(?=[,;]|$)/i;
+const EVENT_STREAM = 'text/event-stream';
 
 /** A cursor; within a compact sync also the end of its pages, and whether it is a first sync. */
 const EVENT_ID = /^([^/]+)(?:\/([^/]+)(\/initial)?)?$/;
 
-export const wantsEvents = ({ headers }: FastifyRequest) => EVENT_STREAM.test(headers.accept ?? '');
+/** Content negotiation (RFC 9110, section 12.5.1): JSON, unless the client prefers events. */
+export const wantsEvents = ({ headers, raw }: FastifyRequest): boolean =>
+  headers.accept?.toLowerCase().includes(EVENT_STREAM) === true &&
+  new Negotiator(raw).mediaType(['application/json', EVENT_STREAM]) === EVENT_STREAM;
 
 /**
  * Server-sent events: each event is a page, and its id the cursor after it. A client that loses its connection goes
@@ -77,6 +82,7 @@ export class EventStream {
     let sentAt = -Infinity;
     try {
       for (;;) {
+        if (response.destroyed) return;
         live.arm();
         const sync = await this.feed.resolve(live.caller, query, isWoken);
         const page = await this.feed.first(sync, memory, skipped);
@@ -88,6 +94,7 @@ export class EventStream {
         const hasMoved = sentAt === -Infinity || live.seen > sync.since;
         if (count > 0 || hasMore || isSnapshot || (isLate && hasMoved)) {
           const next = nextQueryOf(sync, page);
+          feedRead.publish({ isCompact: sync.isCompact, result: count > 0 ? 'changes' : 'empty' });
           yield `id: ${idOf(next)}\ndata: ${await this.feed.text(sync, page)}\n\n`;
           sentAt = performance.now();
           await drained(response);

@@ -12,6 +12,9 @@ import type { SyncRequest } from './sync-request.js';
 /** Clients that began together, such as after a restart, come back spread over a twentieth of the time. */
 const JITTER = 0.05;
 
+/** ms from the arrival of a request: it may have waited to be admitted, and its connection ends after 60 s. */
+const LONGEST = 57_000;
+
 const PREFER_WAIT = /(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=[,;]|$)/i;
 
 /** What one read of the feed has found. */
@@ -59,7 +62,8 @@ export class LongPoll {
     reply: FastifyReply,
   ): Promise<Found> {
     const live = this.live.open(request.user!, found.sync.developer.userId, reply);
-    const end = performance.now() + wait * 1_000 * (1 - JITTER * Math.random());
+    const longest = LONGEST - reply.elapsedTime;
+    const end = performance.now() + Math.min(wait * 1_000 * (1 - JITTER * Math.random()), longest);
     let latest = found;
     for (let isWoken = false; ;) {
       // Lost wake-up: a change between the last read and `open` has woken nothing. So it looks once more.

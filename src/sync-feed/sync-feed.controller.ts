@@ -1,5 +1,5 @@
 import { Controller, Query, Req, Res } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiHeader, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Readable } from 'node:stream';
 import { type AdmittedRequest, TakesOwnTurns } from '../access/admission.interceptor.js';
@@ -75,6 +75,7 @@ export class SyncFeedController {
   })
   @TakesOwnTurns()
   @ApiIfNoneMatch(ETAG)
+  @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'Of an event stream: the last `id`.' })
   async sync(
     @CurrentCaller() caller: Caller,
     @Query() query: SyncQuery,

@@ -139,7 +139,8 @@ describe('a tour of every operation with a generated client', () => {
       trust: (secret) => void receiver.secrets.push(secret),
       authorize: async (id, redirectUri, developerId) => {
         const { verifier, challenge } = pkce();
-        const parameters = authorization({ id, redirectUri, secret: null }, challenge);
+        const scope = 'openid sync:read sync:write';
+        const parameters = authorization({ id, redirectUri, secret: null }, challenge, { scope });
         const end = await authorize(new Browser(app.url), parameters, developerId);
         return { code: end.searchParams.get('code')!, verifier };
       },

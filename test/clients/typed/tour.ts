@@ -78,6 +78,8 @@ export async function tour({
   await api.collectionsPin({ ...dev, path });
   const [collection] = (await api.collectionsList(other)).data.collections;
   await api.collectionsGet({ ...other, path: { collection_id: collection.id } });
+  await api.collectionsGetPinned(other);
+  await api.itemsList({ ...dev, path: { assets: 'routes' } });
 
   // The feed: each cursor is a valid `since`.
   const synced = (await api.syncFeedSync({ ...dev, query: { since: SINCE, digest: true } })).data;
@@ -203,6 +205,7 @@ export async function tour({
   ).data;
   await api.oAuthToken({ ...asClient, body: { grant_type: 'client_credentials', scope: 'sync:read' } });
   await api.developersCurrent(as(refreshed.access_token));
+  await api.oAuthUserInfo(as(refreshed.access_token));
   await api.oAuthIntrospect({ ...asClient, body: { token: refreshed.access_token } });
   await api.oAuthIntrospect({ ...asClient, body: { token: refreshed.refresh_token! } });
   const [grant] = (await api.grantsList(dev)).data.data;
