@@ -127,6 +127,8 @@ it('what a backup or a restore refuses is as it was before', async () => {
   expect(await listAll(dev.at(again.url), 'dev')).toHaveLength(1);
   await expect(command('backup', [target], { DATABASE_URL: 'postgres://x/y' })).rejects.toThrow('pg_dump');
   await expect(command('backup', [], database.env)).rejects.toThrow('Usage');
+  if (process.platform === 'linux')
+    await expect(command('backup', ['/proc/x/y'], database.env)).rejects.toThrow('ENOENT');
   await expect(command('restore', [], database.env)).rejects.toThrow('Usage');
 });
 

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { BackupStarted, BackupStopped } from './backup-socket.js';
-import { CONTENTS } from './data-dir.js';
+import { CONTENTS, makeDirectory } from './data-dir.js';
 import { findBackupSocket } from './embedded-postgres.js';
 
 /** Of PostgreSQL's files, those that it makes anew at each start, or that belong to a process. */
@@ -38,7 +38,7 @@ export async function backUp(dataDir: string, target: string): Promise<void> {
   if (existsSync(target)) throw new Error(`${target} exists`);
   const partial = partialOf(target);
   await rm(partial, { recursive: true, force: true });
-  await mkdir(partial, { recursive: true, mode: 0o700 });
+  makeDirectory(partial);
   try {
     const session = await BackupSession.open(dataDir);
     try {

@@ -12,7 +12,7 @@ export const MOVED = 'moved';
 export const RESTORING = 'restoring';
 
 /** Not `recursive: true`: where the system denies that a parent exists, as in /proc, Node.js tries for ever. */
-function makeDirectory(path: string): void {
+export function makeDirectory(path: string): void {
   if (existsSync(path)) return;
   makeDirectory(dirname(path));
   mkdirSync(path, { mode: 0o700 });
