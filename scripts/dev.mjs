@@ -14,7 +14,7 @@ let restart = Promise.resolve();
 
 const startServer = () =>
   (server = spawn(process.execPath, ['--enable-source-maps', ENTRY_FILE], {
-    env: { SHUTDOWN_DELAY: '0', ...process.env, DATABASE_URL: '' },
+    env: { SHUTDOWN_DELAY: '0', ...process.env, DATABASE_URL: '', DATABASE_REPLICA_URL: '' },
     stdio: 'inherit',
   }));
 
