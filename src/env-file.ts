@@ -7,6 +7,9 @@ export let envFileNames: readonly string[] = [];
 /** Adds the variables of `.env` to the environment, whose own take precedence. Before config.ts is imported. */
 export function loadEnvFile(): void {
   if (!existsSync('.env')) return;
-  envFileNames = Object.keys(parseEnv(readFileSync('.env', 'utf8')));
+  const text = readFileSync('.env', 'utf8');
+  // `NAME: value` is no variable to Node.js, which skips it without a word.
+  const skipped = [...text.matchAll(/^[ \t]*(\w+:)[ \t]/gm)].map(([, name]) => name);
+  envFileNames = [...Object.keys(parseEnv(text)), ...skipped];
   process.loadEnvFile('.env');
 }

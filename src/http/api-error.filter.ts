@@ -40,10 +40,15 @@ const CONNECTION_LOST = [
   'Query read timeout',
 ];
 
+const LOCK_TIMEOUT = '55P03';
+
+const causeOf = (exception: unknown): unknown =>
+  exception instanceof QueryFailedError ? exception.driverError : exception;
+
 function isDatabaseUnavailable(exception: unknown): boolean {
-  const cause = exception instanceof QueryFailedError ? exception.driverError : exception;
+  const cause = causeOf(exception);
   if (!(cause instanceof Error)) return false;
-  const code = (cause as { code?: unknown }).code;
+  const { code } = cause as { code?: unknown };
   return (
     (typeof code === 'string' && DATABASE_UNAVAILABLE.test(code)) ||
     CONNECTION_LOST.some((text) => cause.message.startsWith(text))
@@ -64,6 +69,8 @@ export function toApiError(exception: unknown): ApiError {
     ];
     return new ApiError(status, code, text);
   }
+  if ((causeOf(exception) as { code?: unknown } | undefined)?.code === LOCK_TIMEOUT)
+    return serviceUnavailable('Another transaction has held a lock for too long.');
   if (isDatabaseUnavailable(exception)) return serviceUnavailable('The database cannot be reached.');
   return new ApiError(500, 'internal_error', 'Internal server error');
 }
