@@ -132,6 +132,27 @@ it('what a backup or a restore refuses is as it was before', async () => {
   await expect(command('restore', [], database.env)).rejects.toThrow('Usage');
 });
 
+it('a backup that is refused, since another one is running, takes nothing from that one', async () => {
+  await start(DATA_DIR);
+  const partial = `${target}.partial`;
+  const socket = connect(join(DATA_DIR, 'socket', 'backup'));
+  await new Promise((resolve) => socket.once('data', resolve));
+  const copied = join(partial, 'postgres', 'PG_VERSION');
+  mkdirSync(join(partial, 'postgres'), { recursive: true });
+  writeFileSync(copied, '');
+  await expect(backUp()).rejects.toThrow('another backup is running');
+  expect(existsSync(copied)).toBe(true);
+  socket.destroy();
+  // What a backup that was cut off has left is in no way.
+  await until(() =>
+    backUp().then(
+      () => true,
+      () => false,
+    ),
+  );
+  expect(existsSync(partial)).toBe(false);
+});
+
 it('no server starts on a directory whose restore was cut off, until it is run again', async () => {
   await backUp();
   rmSync(join(DATA_DIR, 'postgres'), { recursive: true });

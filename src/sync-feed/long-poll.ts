@@ -15,7 +15,7 @@ const JITTER = 0.05;
 /** ms from the arrival of a request: it may have waited to be admitted, and its connection ends after 60 s. */
 const LONGEST = 57_000;
 
-const PREFER_WAIT = /(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=[,;]|$)/i;
+const PREFER_WAIT = /(?:^|,)\s*wait\s*=\s*"?(\d+)"?\s*(?=[,;]|$)/i;
 
 /** What one read of the feed has found. */
 export interface Found {

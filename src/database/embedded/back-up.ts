@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { BackupStarted, BackupStopped } from './backup-socket.js';
 import { CONTENTS, makeDirectory } from './data-dir.js';
@@ -35,14 +35,18 @@ const partialOf = (target: string) => `${target}.partial`;
  * @throws Error if the target exists, or the server ends meanwhile
  */
 export async function backUp(dataDir: string, target: string): Promise<void> {
-  if (existsSync(target)) throw new Error(`${target} exists`);
+  if (lstatSync(target, { throwIfNoEntry: false })) throw new Error(`${target} exists`);
+  // The copy would contain itself.
+  if (!relative(join(dataDir, 'postgres'), target).startsWith('..'))
+    throw new Error(`${target} is in the database`);
   const partial = partialOf(target);
-  await rm(partial, { recursive: true, force: true });
-  makeDirectory(partial);
+  // Lease: the server has one backup at a time. Without it, `partial` may belong to another one that runs.
+  const session = await BackupSession.open(dataDir);
   try {
-    const session = await BackupSession.open(dataDir);
+    const { wal: first } = await session.next<BackupStarted>();
+    await rm(partial, { recursive: true, force: true });
+    await mkdir(partial, { recursive: true, mode: 0o700 });
     try {
-      const { wal: first } = await session.next<BackupStarted>();
       for (const name of CONTENTS) await copy(join(dataDir, name), join(partial, name));
       const { wal: last, label } = await session.stop();
       const [from, to] = [dataDir, partial].map((directory) => join(directory, 'postgres', 'pg_wal'));
@@ -53,14 +57,14 @@ export async function backUp(dataDir: string, target: string): Promise<void> {
         throw new Error(`WAL files of ${from} are missing`);
       for (const name of names) await copy(join(from, name), join(to, name));
       await write(join(partial, 'postgres', 'backup_label'), label);
-    } finally {
-      session.close();
+      await rename(partial, target);
+    } catch (error) {
+      await rm(partial, { recursive: true, force: true });
+      throw error;
     }
-    await rename(partial, target);
     await sync(dirname(target));
-  } catch (error) {
-    await rm(partial, { recursive: true, force: true });
-    throw error;
+  } finally {
+    session.close();
   }
 }
 
@@ -124,8 +128,8 @@ async function copy(from: string, to: string): Promise<void> {
     }
     await sync(to);
   } catch (error) {
-    // Dropped meanwhile, or never there: a secret that is a setting.
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    // Dropped meanwhile, or never there: a secret that is a setting. What is missing in the copy is an error.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || existsSync(from)) throw error;
   }
 }
 
