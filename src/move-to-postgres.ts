@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Client, type PoolClient } from 'pg';
@@ -44,6 +44,7 @@ async function move(url: string): Promise<void> {
   const dataDir = resolve(config.DATA_DIR);
   if (!existsSync(join(dataDir, 'postgres', 'PG_VERSION')))
     throw new Error(`DATA_DIR ${dataDir} has no database`);
+  assertNotElsewhere(dataDir, url);
   const embedded = await EmbeddedPostgres.start(dataDir, true);
   const source = new Client({ host: embedded.host, user: 'postgres', database: 'postgres' });
   try {
@@ -110,11 +111,28 @@ function startFirst(cause?: unknown): never {
   throw new Error('start this version of the server on the embedded database once, and stop it', { cause });
 }
 
+/** `host:port/name` of the database. */
+function targetOf(url: string): string {
+  const { host, pathname } = new URL(url);
+  return host + pathname;
+}
+
+/** Fence: a second database of the same history must not take writes. @throws Error after a move to another one */
+function assertNotElsewhere(dataDir: string, url: string): void {
+  const path = join(dataDir, MOVED);
+  const moved = existsSync(path) ? readFileSync(path, 'utf8').trim() : '';
+  // Empty: the fence was cut off, before a commit.
+  if (moved !== '' && !moved.startsWith(`to ${targetOf(url)} at `))
+    throw new Error(
+      `the database of DATA_DIR ${dataDir} has moved already: ${moved}. ` +
+        `(If that move was cut off, and that database is empty: delete ${path}.)`,
+    );
+}
+
 /** Durable: a server that starts on the directory later is refused. */
 async function fence(dataDir: string, url: string): Promise<void> {
-  const { host, pathname } = new URL(url);
   const file = await open(join(dataDir, MOVED), 'w', 0o600);
-  await file.writeFile(`to ${host}${pathname} at ${new Date().toISOString()}\n`);
+  await file.writeFile(`to ${targetOf(url)} at ${new Date().toISOString()}\n`);
   await file.sync();
   await file.close();
 }

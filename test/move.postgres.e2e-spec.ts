@@ -120,6 +120,8 @@ it('clients, keys, secrets, ids, jobs and webhooks go on in PostgreSQL, as if no
   // Fence: the old database takes no write any more, and no second move.
   await expect(start(DATA_DIR)).rejects.toThrow(`has moved: to ${new URL(url).host}/${name} at `);
   await expect(move()).rejects.toThrow('not empty: the earlier move to it is complete');
+  // Two databases of one history must never both take writes.
+  await expect(move(url.replace(/\w+$/, 'elsewhere'))).rejects.toThrow('has moved already');
 });
 
 it('a move that is refused leaves both databases as they were', async () => {
