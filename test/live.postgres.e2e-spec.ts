@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Api } from './support/api.js';
 import { useApp } from './support/app.js';
 import { EventSource } from './support/event-source.js';
+import { openConnection } from './support/raw-http.js';
 import { ServerProcess } from './support/server.js';
 import { until } from './support/until.js';
 
@@ -59,6 +60,29 @@ it('a change comes although the sessions of LISTEN are lost, and they come back'
   const next = await hold();
   await next.write();
   expect((await next.answer).body.items).toHaveLength(1);
+});
+
+it('a request whose client is gone before it waits is not counted', async () => {
+  const dev = await app.developer(`dev-${++names}`);
+  const { body } = await dev.get(SYNC);
+  const before = app.live();
+  const runner = app.dataSource.createQueryRunner();
+  await runner.startTransaction();
+  await runner.query('LOCK feeds');
+  const path = `${new URL(body.meta.next_sync_url).pathname}${new URL(body.meta.next_sync_url).search}&wait=55`;
+  const waiting = `SELECT FROM pg_locks WHERE NOT granted AND relation = 'feeds'::regclass`;
+  for (const accept of ['application/json', 'text/event-stream']) {
+    const head = `Host: x\r\nAuthorization: Bearer ${dev.key}\r\nAccept: ${accept}\r\n`;
+    const client = await openConnection(app.url, `GET ${path} HTTP/1.1\r\n${head}\r\n`);
+    await until(async () => (await runner.query(waiting)).length > 0);
+    client.destroy();
+  }
+  // The server has seen the end of both once it answers what was sent after it.
+  for (let n = 0; n < 20; n++) await dev.get('/health/live');
+  await runner.rollbackTransaction();
+  await runner.release();
+  for (let n = 0; n < 20; n++) await dev.get(SYNC);
+  expect(app.live()).toBe(before);
 });
 
 it('SIGTERM answers all that wait with their cursor, and ends streams', async () => {

@@ -1,4 +1,4 @@
-import { lstatSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -45,7 +45,7 @@ export async function backUp(dataDir: string, target: string): Promise<void> {
   try {
     const { wal: first } = await session.next<BackupStarted>();
     await rm(partial, { recursive: true, force: true });
-    await mkdir(partial, { recursive: true, mode: 0o700 });
+    makeDirectory(partial);
     try {
       for (const name of CONTENTS) await copy(join(dataDir, name), join(partial, name));
       const { wal: last, label } = await session.stop();
