@@ -61,6 +61,7 @@ const ROUTES = {
   'post /oauth/token': [200, 400, 401, 500, 503],
   'post /oauth/revoke': [200, 400, 401, 500, 503],
   'post /oauth/introspect': [200, 400, 401, 500, 503],
+  'get /oauth/userinfo': [200, 401, 403, 500, 503],
   'get /oauth/jwks': [200, 500, 503],
   'get /.well-known/oauth-authorization-server': [200, 500, 503],
   'get /.well-known/openid-configuration': [200, 500, 503],
