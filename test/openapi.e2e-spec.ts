@@ -103,6 +103,7 @@ const sample = (name: string): Record<string, unknown> =>
 /** What `security` has to be, but for the scope, which is one that applications can have. */
 function securityOf(route: string, security: Json[]): unknown[] {
   if (/^post \/oauth\//.test(route)) return [{ client_secret: [] }, {}];
+  if (route === 'get /oauth/userinfo') return [{ bearer: [] }];
   if (isOAuth(route) || route.includes('/health/')) return [];
   const hasScope = security.some(({ oauth2 }) => oauth2 !== undefined);
   return [{ bearer: [] }, ...(hasScope ? [{ oauth2: [expect.stringMatching(/^sync:(read|write)$/)] }] : [])];

@@ -74,7 +74,10 @@ async function enter(key: string): Promise<void> {
   const remove = dialog.getByRole('button', { name: 'Remove authorization' });
   if (await remove.isVisible()) await remove.click();
   await dialog.locator('#auth-bearer-value').fill(key);
-  await dialog.getByRole('button', { name: 'Apply credentials' }).click();
+  await dialog
+    .locator('form', { hasText: 'bearer (http' })
+    .getByRole('button', { name: 'Apply credentials' })
+    .click();
   await dialog.getByRole('button', { name: 'Close' }).first().click();
 }
 
@@ -203,6 +206,10 @@ it('syncs, updates, and syncs what is new', async () => {
     status: 200,
     body: { feature_flag_state: { record_id: record.id, data: { enabled: true } } },
   });
+  expect(await tryOut('Items_list', { assets })).toMatchObject({
+    status: 200,
+    body: { items: [{ feature_flag_state: { record_id: record.id } }] },
+  });
 
   cursor = incremental.body.meta.rwgps_datetime;
 });
@@ -225,6 +232,7 @@ it('shares and pins it, looks at the collection, and takes both back', async () 
     status: 200,
     body: { total: 1, items: [{ feature_flag_state: { record_id: record.id } }] },
   });
+  expect(await tryOut('Collections_getPinned')).toMatchObject({ status: 200, body: { total: 1 } });
   expect(await tryOut('Collections_unpin', { id: record.id })).toEqual({ status: 204 });
   const synced = await tryOut('SyncFeed_sync', { since: cursor });
   expect(synced).toMatchObject({
