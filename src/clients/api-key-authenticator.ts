@@ -19,7 +19,8 @@ const isMinuteOld = (column: string) =>
 
 /** $1 hashes. Raw: one hand-written join on the path of nearly every request. */
 const READ_KEYS = `
-  SELECT k.id, encode(k.hash, 'hex') AS hash, k.scopes, LEAST(k.expires_at, k.revoked_at) AS "endsAt", k.client_id AS "clientId",
+  SELECT k.id, encode(k.hash, 'hex') AS hash, k.scopes, LEAST(k.expires_at, k.revoked_at) AS "endsAt",
+    k.client_id AS "clientId",
     d.user_id AS "userId", d.developer_id AS "developerId",
     ${isInFuture('k.expires_at')} AND ${isMinuteOld('k.last_used_at')} AS "isUseToBeNoted"
   FROM api_keys k

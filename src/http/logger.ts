@@ -28,8 +28,8 @@ const output = process.stdout.isTTY
  * Structured logs on stdout, one JSON object a line; short lines for people if it is a terminal. Headers, bodies
  * and query parameters are never given to it.
  *
- * Buffered, except on a terminal: lines are written some 30 at once (4 KiB) or after 100 ms, so that no request waits for the
- * reader of the log. The rest is written at the end of the process, SIGKILL aside.
+ * Buffered, except on a terminal: lines are written some 30 at once (4 KiB) or after 100 ms, so that no request waits
+ * for the reader of the log. The rest is written at the end of the process, SIGKILL aside.
  */
 export const logger = pino({ level: config.LOG_LEVEL, serializers: { err: serializeError } }, output);
 

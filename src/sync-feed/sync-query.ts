@@ -27,7 +27,8 @@ export class SyncQuery {
   @Field({ type: String }, [Allow()], {
     description:
       'ISO8601 formatted datetime: any of its forms that names one moment; a date alone is midnight, no ' +
-      'offset means UTC. Exclusive: the answer has only changes after it. `1970-01-01T00:00:00Z` returns the whole library.',
+      'offset means UTC. Exclusive: the answer has only changes after it. `1970-01-01T00:00:00Z` returns the ' +
+      'whole library.',
     example: '1970-01-01T00:00:00Z',
   })
   since: unknown;

@@ -29,11 +29,11 @@ export async function tour({
     };
     return (await api.apiKeysCreate({ ...admin, body })).data;
   };
-  const nobody = as();
+  const anonymous = as();
   const admin = as(adminKey);
 
-  await api.healthLive(nobody);
-  await api.healthReady(nobody);
+  await api.healthLive(anonymous);
+  await api.healthReady(anonymous);
 
   // Developers and keys
   const { key } = await keyOf('dev-789');
@@ -170,9 +170,9 @@ export async function tour({
   await api.webhooksDelete({ ...dev, path: webhook });
 
   // The authorization server
-  await api.oAuthMetadata(nobody);
-  await api.oAuthOpenIdMetadata(nobody);
-  await api.oAuthKeys(nobody);
+  await api.oAuthMetadata(anonymous);
+  await api.oAuthOpenIdMetadata(anonymous);
+  await api.oAuthKeys(anonymous);
   const request = {
     client_id: application.id,
     redirect_uri: REDIRECT_URI,
@@ -183,7 +183,7 @@ export async function tour({
   };
   expectStatus(
     303,
-    await api.oAuthAuthorize({ client: nobody.client, baseUrl: environment.serverUrl, query: request }),
+    await api.oAuthAuthorize({ client: anonymous.client, baseUrl: environment.serverUrl, query: request }),
   );
   const link = (await api.passwordsInvite({ ...admin, path: { developerId: 'dev-789' }, body: {} })).data;
   if (Date.parse(link.expiresAt) <= Date.now()) throw new Error(`an invite has expired: ${link.expiresAt}`);
@@ -214,7 +214,7 @@ export async function tour({
   const ended = { ...clientPath, client_id: application.id, client_secret: secret! };
   const { active } = (
     await api.oAuthIntrospect({
-      ...nobody,
+      ...anonymous,
       body: {
         token: refreshed.refresh_token!,
         client_id: ended.client_id,
