@@ -1,6 +1,9 @@
-/** Spec files of a kind; `*.postgres.*` needs the real concurrency of a server (TEST_DATABASE_URL). */
+/**
+ * Spec files of a kind. `*.postgres.*` needs the real concurrency of a server (TEST_DATABASE_URL); `*.embedded.*` is
+ * about the embedded database alone, whatever that is.
+ */
 export const specs = (kind) =>
-  `<rootDir>/test/**/${process.env.TEST_DATABASE_URL ? '*' : '!(*.postgres)'}.${kind}-spec.ts`;
+  `<rootDir>/test/**/!(*.${process.env.TEST_DATABASE_URL ? 'embedded' : 'postgres'}).${kind}-spec.ts`;
 
 /** The behaviour: `npm test`. What takes its time is in jest.endurance.config.js. */
 export default {
