@@ -176,7 +176,13 @@ class ConsistencyCheck {
     const deadline = start + CONVERGENCE_TIMEOUT_MS;
     this.statistics.convergence = { seconds: 0, last: '' };
     for (;;) {
-      await Promise.all(this.followers.map((follower) => follower.poll()));
+      // Each at its own pace: a page of one must not wait for the stream of another.
+      await Promise.all(
+        this.followers.map(async (follower) => {
+          do await follower.poll();
+          while (!follower.isCaughtUp && Date.now() <= deadline);
+        }),
+      );
       const late = this.followers.find((follower) => !follower.isCaughtUp);
       try {
         if (!late) return await new Verification(this.model, this.followers, this.readers).run();
