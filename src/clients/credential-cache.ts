@@ -21,7 +21,7 @@ export class CredentialCache<Value extends object> {
 
   /** @param loadAll the rows with these names, in their order; undefined: there is none */
   constructor(histories: Histories, loadAll: (names: readonly string[]) => Promise<(Value | undefined)[]>) {
-    histories.onNewHistory(() => this.found.clear());
+    histories.onForget(() => this.found.clear());
     this.rows = coalesce(loadAll, MAX_NAMES);
     this.found = new LRUCache({ max: 20_000, ttl: MAX_AGE, fetchMethod: (name) => this.rows.load(name) });
   }

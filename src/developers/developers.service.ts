@@ -23,7 +23,7 @@ export class DevelopersService {
     @InjectRepository(Developer) private readonly developers: Repository<Developer>,
     histories: Histories,
   ) {
-    histories.onNewHistory(() => this.known.clear());
+    histories.onForget(() => this.known.clear());
   }
 
   async find(developerId: string): Promise<DeveloperIdentity | undefined> {

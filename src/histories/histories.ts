@@ -35,6 +35,7 @@ export interface LostTime {
 export class Histories {
   private readonly logger = new Logger(Histories.name);
   private readonly forgetters: (() => void)[] = [];
+  private readonly listeners: (() => void)[] = [];
   private lostTimes: LostTime[] = [];
   /** Identifies what was seen last: the histories, and the start of the database server. */
   private seen?: string;
@@ -49,8 +50,13 @@ export class Histories {
   }
 
   /** Registers a cache: `forget` drops all that it has from the database. */
-  onNewHistory(forget: () => void): void {
+  onForget(forget: () => void): void {
     this.forgetters.push(forget);
+  }
+
+  /** Registers what is to be done when a history begins. Other than `onForget`: not when a cache was wrong. */
+  onNewHistory(run: () => void): void {
+    this.listeners.push(run);
   }
 
   /** What this process remembers is not what the database has. The next requests look it up again. */
@@ -135,6 +141,7 @@ export class Histories {
       this.walBytes = Math.max(this.walBytes, Number(walBytes));
       return;
     }
+    const before = this.lostTimes.at(-1)?.to;
     this.seen = seen;
     this.walBytes = Number(walBytes);
     this.lostTimes = histories.map(({ beginsAt, lostFrom }) => ({
@@ -142,6 +149,7 @@ export class Histories {
       to: Date.parse(beginsAt),
     }));
     this.forget();
+    if (this.beginning !== before) for (const run of this.listeners) run();
   }
 
   /** @returns whether time was lost: false for the first history, and if another process was faster */

@@ -33,7 +33,7 @@ export class SigningKeysService implements OnModuleInit {
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
     histories: Histories,
   ) {
-    histories.onNewHistory(() => (this.loadedAt = -Infinity));
+    histories.onForget(() => (this.loadedAt = -Infinity));
   }
 
   /** Creates the first keys, under the startup lock: processes that start together use the same ones. */
