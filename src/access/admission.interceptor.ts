@@ -8,7 +8,8 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { finalize, type Observable } from 'rxjs';
 import { config } from '../config.js';
-import { releaseAfter, type Reservation } from '../http/fair-limit.js';
+import type { Reservation } from '../http/fair-limit.js';
+import { whenClosed } from '../http/when-closed.js';
 import type { Caller } from './caller.js';
 import { limitMemory } from './memory.js';
 import { turns } from './turns.js';
@@ -55,7 +56,7 @@ export class AdmissionInterceptor implements NestInterceptor {
     const handler = context.getHandler();
     const bytes = Reflect.hasMetadata(ANSWERS_RECORD, handler) ? config.BODY_LIMIT : USUAL_ANSWER;
     request.answer = await this.answers.acquire(owner, bytes);
-    releaseAfter(http.getResponse<FastifyReply>().raw, request.answer);
+    whenClosed(http.getResponse<FastifyReply>().raw, request.answer.release);
     if (Reflect.hasMetadata(TAKES_OWN_TURNS, handler)) return next.handle();
     const { release } = await turns.acquire(owner);
     return next.handle().pipe(finalize(release));

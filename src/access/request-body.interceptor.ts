@@ -2,7 +2,7 @@ import { type CallHandler, type ExecutionContext, Injectable, type NestIntercept
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Observable } from 'rxjs';
 import { config } from '../config.js';
-import { releaseAfter } from '../http/fair-limit.js';
+import { whenClosed } from '../http/when-closed.js';
 import { parseJsonBody } from '../http/json-body.js';
 import { bodyLengthOf, readBody } from '../http/read-body.js';
 import type { Caller } from './caller.js';
@@ -24,8 +24,8 @@ export class RequestBodyInterceptor implements NestInterceptor {
     if (request.body === request.raw) {
       const limit = config.BODY_LIMIT;
       const bytes = bodyLengthOf(request.raw, limit) ?? limit;
-      const reservation = await this.bodies.acquire(request.user?.developer?.userId, bytes);
-      releaseAfter(http.getResponse<FastifyReply>().raw, reservation);
+      const { release } = await this.bodies.acquire(request.user?.developer?.userId, bytes);
+      whenClosed(http.getResponse<FastifyReply>().raw, release);
       request.body = parseJsonBody(await readBody(request.raw, limit));
     }
     return next.handle();

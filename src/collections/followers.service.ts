@@ -74,7 +74,7 @@ export class FollowersService implements OnApplicationBootstrap {
   /** Outbox: sends a job in the transaction of a change, and wakes the worker after its commit. */
   async send(manager: EntityManager, job: FollowersJob): Promise<void> {
     await this.jobs.send(manager, FOLLOWERS, job);
-    this.feedClock.afterCommit(manager, FOLLOWERS, () => this.jobs.wake(FOLLOWERS));
+    this.feedClock.afterCommit(manager, () => this.jobs.wake(FOLLOWERS), FOLLOWERS);
   }
 
   private async deliver(job: FollowersJob): Promise<void> {

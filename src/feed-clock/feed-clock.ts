@@ -100,7 +100,7 @@ export class FeedClock {
     problem: 'Too many writes are waiting for this library.',
   });
   private readonly logger = new Logger(FeedClock.name);
-  private readonly afterCommits = new WeakMap<EntityManager, Map<string, () => void>>();
+  private readonly afterCommits = new WeakMap<EntityManager, Map<unknown, () => void>>();
 
   constructor(
     @InjectDataSource() private readonly dataSource: TidemarkDataSource,
@@ -148,10 +148,10 @@ export class FeedClock {
    * Wake-ups of a transaction of `withFeedLock`: they run once it has committed, and not at all if it fails. A
    * process that dies in between runs none: each needs another net.
    *
-   * @param name what is registered twice for one transaction runs once
+   * @param name what is registered twice under a name for one transaction runs once; without one, each time
    */
-  afterCommit(manager: EntityManager, name: string, run: () => void): void {
-    const runs = this.afterCommits.get(manager) ?? new Map<string, () => void>();
+  afterCommit(manager: EntityManager, run: () => void, name: unknown = run): void {
+    const runs = this.afterCommits.get(manager) ?? new Map<unknown, () => void>();
     this.afterCommits.set(manager, runs.set(name, run));
   }
 

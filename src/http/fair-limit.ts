@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import { admissionRefused } from '../signals/signals.js';
 import { serviceUnavailable } from './api-error.js';
 
@@ -162,11 +161,4 @@ export class FairLimit {
       queue.add(waiter);
     });
   }
-}
-
-/** Gives a reservation back when the answer is sent, or its client is gone. */
-export function releaseAfter(response: ServerResponse, { release }: Reservation): void {
-  // The client may have gone while the request waited.
-  if (response.destroyed) release();
-  else response.once('close', release);
 }

@@ -16,10 +16,11 @@ import { toApiError } from './api-error.filter.js';
 import { ConnectionLimits } from './connection-limits.js';
 import { addCors, CORS_LINES, corsHeaders } from './cors.js';
 import type { Authenticated } from './credential.js';
-import { FairLimit, releaseAfter } from './fair-limit.js';
+import { FairLimit } from './fair-limit.js';
 import { logger } from './logger.js';
 import { networkOf } from './network.js';
 import { securityHeaders } from './security-headers.js';
+import { whenClosed } from './when-closed.js';
 
 /** A caller's own request id is kept if it is harmless in a header and a log. */
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
@@ -127,8 +128,8 @@ export function addHooks(fastify: FastifyInstance): void {
   });
   addCors(fastify);
   const limitPage: onRequestHookHandler = (request, reply, done) => {
-    pages.acquire(networkOf(request.ip), PAGE_BYTES).then((reservation) => {
-      releaseAfter(reply.raw, reservation);
+    pages.acquire(networkOf(request.ip), PAGE_BYTES).then(({ release }) => {
+      whenClosed(reply.raw, release);
       done();
     }, done);
   };

@@ -51,11 +51,7 @@ export class FeedWakeUps implements OnApplicationBootstrap, OnModuleDestroy {
     histories: Histories,
   ) {
     this.notifications = new Notifications(dataSource, (userIds) => userIds.forEach((id) => this.wake(id)));
-    let { beginning } = histories;
     histories.onNewHistory(() => {
-      // Also called when this process has only remembered something wrong.
-      if (histories.beginning === beginning) return;
-      beginning = histories.beginning;
       // A cursor may be lost: its request says so.
       for (const userId of [...this.waiters.keys()]) this.wake(userId);
     });
@@ -75,10 +71,11 @@ export class FeedWakeUps implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** A transaction changes a feed: wakes what waits for it, here and in the other processes, after the commit. */
   change(manager: EntityManager, userId: number): void {
-    this.feedClock.afterCommit(manager, FeedWakeUps.name, () => {
+    const announce = () => {
       this.wake(userId);
       this.notifications.send(userId);
-    });
+    };
+    this.feedClock.afterCommit(manager, announce, FeedWakeUps.name);
   }
 
   /** Lost wake-up: call it before the read that decides whether to wait. @returns ends it */

@@ -1,12 +1,14 @@
-import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Caller } from '../access/caller.js';
 import { unauthenticated } from '../access/refusals.js';
 import { config } from '../config.js';
+import { PeriodicTask } from '../database/periodic-task.js';
 import { serviceUnavailable } from '../http/api-error.js';
 import { connectionLimit } from '../http/connection-limits.js';
+import { whenClosed } from '../http/when-closed.js';
 import { FeedWakeUps } from './feed-wake-ups.js';
 import { LiveRequest } from './live-request.js';
 
@@ -25,24 +27,28 @@ const SHARE = 10;
  */
 @Injectable()
 export class LiveRequests implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger(LiveRequests.name);
   private readonly requests = new Set<LiveRequest>();
   private readonly counts = new Map<string, number>();
   private readonly responses = new WeakSet<ServerResponse>();
   private isStopping = false;
-  private timer?: NodeJS.Timeout;
-  private isRenewing = false;
+  private readonly task = new PeriodicTask(
+    'live_renewals',
+    () => this.renewAll(),
+    (error) => this.logger.error({ err: error }, 'credentials of live requests were not looked at'),
+  );
 
   constructor(private readonly wakeUps: FeedWakeUps) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.renewAll(), RENEWAL);
+    this.task.start(RENEWAL);
   }
 
   /** Drain: every request is answered at once. */
-  onModuleDestroy(): void {
+  onModuleDestroy(): Promise<void> {
     this.isStopping = true;
-    clearInterval(this.timer);
     for (const request of this.requests) request.end();
+    return this.task.stop();
   }
 
   /** How many there are. */
@@ -74,29 +80,23 @@ export class LiveRequests implements OnApplicationBootstrap, OnModuleDestroy {
     this.responses.add(raw);
     this.counts.set(name, count + 1);
     if (this.isStopping) request.end();
-    const close = () => {
+    whenClosed(raw, () => {
       leave();
       request.end();
       this.requests.delete(request);
       const rest = this.counts.get(name)! - 1;
       if (rest > 0) this.counts.set(name, rest);
       else this.counts.delete(name);
-    };
-    // The client may have gone during the read before: then there is no such event any more.
-    if (raw.closed) close();
-    else raw.once('close', close);
+    });
     return request;
   }
 
   private async renewAll(): Promise<void> {
-    if (this.isRenewing) return;
-    this.isRenewing = true;
     const requests = [...this.requests];
     for (let i = 0; i < requests.length; i += SLICE) {
       await Promise.all(requests.slice(i, i + SLICE).map((request) => renew(request)));
       await nextTurn();
     }
-    this.isRenewing = false;
   }
 }
 

@@ -91,11 +91,10 @@ export class FeedWriter {
     const sql = record ? this.recordStatement : this.statement;
     const [event] = await manager.query<Appended[]>(sql, values);
     if (!event) throw new Error(`developer ${userId} has no feed`);
-    const count = () => changeCommitted.publish({ action });
-    this.feedClock.afterCommit(manager, `change ${event.datetime.getTime()}`, count);
+    this.feedClock.afterCommit(manager, () => changeCommitted.publish({ action }));
     this.wakeUps.change(manager, userId);
     for (const { name, afterCommit } of this.hooks)
-      if (event.hooks.includes(name)) this.feedClock.afterCommit(manager, name, afterCommit);
+      if (event.hooks.includes(name)) this.feedClock.afterCommit(manager, afterCommit, name);
     return { datetime: event.datetime, itemId: Number(event.itemId) };
   }
 }
