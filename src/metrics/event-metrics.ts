@@ -25,13 +25,31 @@ export class EventMetrics implements OnApplicationBootstrap {
       buckets: number[],
       ...labelNames: Label[]
     ) => new Histogram({ name, help, buckets, labelNames, registers: [registry] });
+    /**
+     * Counts a signal by its only label. A series that first appears with its first event has no increase: Prometheus
+     * would not see that event. So each begins with 0.
+     *
+     * @param values of the label
+     */
+    const countBy = <Label extends string>(
+      signal: { subscribe: (listener: (fact: Record<Label, string>) => void) => void },
+      name: string,
+      help: string,
+      label: Label,
+      values: readonly string[],
+    ) => {
+      const counted = counter(name, help, label);
+      for (const value of values) counted.inc({ [label]: value } as Record<Label, string>, 0);
+      signal.subscribe((fact) => counted.inc(fact));
+    };
 
-    const changes = counter(
+    countBy(
+      signals.changeCommitted,
       'tidemark_feed_changes_total',
       'Changes that were committed, by action.',
       'action',
+      ['created', 'updated', 'deleted', 'added', 'removed'],
     );
-    signals.changeCommitted.subscribe(({ action }) => changes.inc({ action }));
 
     const locks = histogram(
       'tidemark_feed_lock_wait_seconds',
@@ -55,11 +73,17 @@ export class EventMetrics implements OnApplicationBootstrap {
       bytes.inc({ mode: modeOf(isCompact) }, Buffer.byteLength(text));
     });
 
-    const refused = counter('tidemark_http_errors_total', 'Requests that got an error, by its code.', 'code');
-    signals.requestRefused.subscribe((labels) => refused.inc(labels));
-
-    const limited = counter('tidemark_rate_limited_total', 'Requests that got 429, by limit.', 'limit');
-    signals.rateLimited.subscribe((labels) => limited.inc(labels));
+    countBy(
+      signals.requestRefused,
+      'tidemark_http_errors_total',
+      'Requests that got an error, by its code.',
+      'code',
+      ERROR_CODES,
+    );
+    countBy(signals.rateLimited, 'tidemark_rate_limited_total', 'Requests that got 429, by limit.', 'limit', [
+      'credential',
+      'network',
+    ]);
 
     this.unadmitted = counter(
       'tidemark_admission_refused_total',
@@ -68,19 +92,20 @@ export class EventMetrics implements OnApplicationBootstrap {
     );
     signals.admissionRefused.subscribe((labels) => this.unadmitted.inc(labels));
 
-    const connections = counter(
+    countBy(
+      signals.connectionRefused,
       'tidemark_http_connections_refused_total',
       'Connections that were refused, or cut off without a request to make room.',
       'result',
+      ['refused', 'evicted'],
     );
-    signals.connectionRefused.subscribe((labels) => connections.inc(labels));
-
-    const replicas = counter(
+    countBy(
+      signals.replicaRead,
       'tidemark_replica_reads_total',
       'Reads of the feed that replicas served, or that fell back to the primary.',
       'result',
+      ['served', 'behind', 'unavailable'],
     );
-    signals.replicaRead.subscribe((labels) => replicas.inc(labels));
 
     const webhooks = histogram(
       'tidemark_webhook_duration_seconds',
@@ -92,12 +117,13 @@ export class EventMetrics implements OnApplicationBootstrap {
       webhooks.observe({ status: status === null ? 'error' : `${Math.floor(status / 100)}xx` }, seconds),
     );
 
-    const disabled = counter(
+    countBy(
+      signals.endpointDisabled,
       'tidemark_webhook_endpoints_disabled_total',
       'Endpoints that this process has disabled, by reason.',
       'reason',
+      ['failing', 'gone'],
     );
-    signals.endpointDisabled.subscribe((labels) => disabled.inc(labels));
 
     const tasks = histogram(
       'tidemark_task_duration_seconds',
@@ -113,23 +139,21 @@ export class EventMetrics implements OnApplicationBootstrap {
       tasks.observe({ task, result }, seconds);
     });
 
-    const logins = counter('tidemark_logins_total', 'Attempts at the login pages, by result.', 'result');
-    signals.loginTried.subscribe((labels) => logins.inc(labels));
+    countBy(
+      signals.loginTried,
+      'tidemark_logins_total',
+      'Attempts at the login pages, by result.',
+      'result',
+      ['succeeded', 'failed', 'throttled'],
+    );
 
-    // A series that first appears with its first event has no increase: Prometheus would not see that event.
-    for (const action of ['created', 'updated', 'deleted', 'added', 'removed']) changes.inc({ action }, 0);
+    // Each series begins with 0, as above.
     for (const mode of ['plain', 'compact']) {
       for (const result of ['changes', 'empty', 'not_modified']) reads.inc({ mode, result }, 0);
       items.inc({ mode }, 0);
       bytes.inc({ mode }, 0);
     }
-    for (const limit of ['credential', 'network']) limited.inc({ limit }, 0);
-    for (const result of ['refused', 'evicted']) connections.inc({ result }, 0);
-    for (const reason of ['failing', 'gone']) disabled.inc({ reason }, 0);
-    for (const result of ['succeeded', 'failed', 'throttled']) logins.inc({ result }, 0);
-    for (const result of ['served', 'behind', 'unavailable']) replicas.inc({ result }, 0);
     for (const status of ['2xx', '3xx', '4xx', '5xx', 'error']) webhooks.zero({ status });
-    for (const code of ERROR_CODES) refused.inc({ code }, 0);
   }
 
   /** Only now have all limits been made. */
