@@ -126,7 +126,7 @@ export default defineConfig(
     rules: { 'no-console': 'off' },
   },
   {
-    files: ['src/{main,restored,backup,restore,move-to-postgres}.ts', 'test/**', 'tools/**'],
+    files: ['src/{main,run-command,restored,backup,restore,move-to-postgres}.ts', 'test/**', 'tools/**'],
     rules: { 'no-console': 'off' },
   },
   prettier,

@@ -4,10 +4,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './free-port.mjs';
 import { ensureBuilt } from './prepare.mjs';
 
 await ensureBuilt();
@@ -21,15 +21,6 @@ function promtool(args, input) {
   });
   if (error) throw new Error(`promtool: ${error.message} (apt-get install prometheus)`);
   if (status !== 0) throw new Error(`promtool ${args.join(' ')} failed`);
-}
-
-async function freePort() {
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address();
-  listener.close();
-  await once(listener, 'close');
-  return port;
 }
 
 /** The queries of the dashboard, with values for its variables, as rules that promtool can parse. */

@@ -15,11 +15,11 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseEnv } from 'node:util';
+import { freePort } from './free-port.mjs';
 import { ensureInstalled } from './prepare.mjs';
 
 await ensureInstalled({ forDevelopers: true });
@@ -118,14 +118,6 @@ function inContainer([program, ...args], env = {}) {
 function execute(command, options) {
   const [file, args, rest] = inContainer(command);
   execFileSync(file, args, { ...rest, ...options });
-}
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function serve() {

@@ -1,9 +1,9 @@
 import 'reflect-metadata';
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { backUp } from './database/embedded/back-up.js';
-import { isInUse } from './database/embedded/data-dir.js';
+import { assertHasDatabase, isInUse } from './database/embedded/data-dir.js';
 import { loadEnvFile } from './env-file.js';
+import { runCommand } from './run-command.js';
 
 /*
  * `npm run backup -- DIRECTORY`: copies the data directory of the embedded database to a new directory, while
@@ -12,7 +12,7 @@ import { loadEnvFile } from './env-file.js';
 
 loadEnvFile();
 
-try {
+await runCommand('There is no backup', async () => {
   const [target, ...rest] = process.argv.slice(2);
   if (!target || target.startsWith('-') || rest.length > 0)
     throw new Error('Usage: npm run backup -- DIRECTORY');
@@ -23,8 +23,7 @@ try {
       'DATABASE_URL is set: back up that database with the tools of PostgreSQL, such as pg_dump',
     );
   const dataDir = resolve(config.DATA_DIR);
-  if (!existsSync(join(dataDir, 'postgres', 'PG_VERSION')))
-    throw new Error(`DATA_DIR ${dataDir} has no database`);
+  assertHasDatabase(dataDir);
   // npm changes the directory.
   const path = resolve(process.env.INIT_CWD ?? '.', target);
   if (isInUse(dataDir)) await backUp(dataDir, path);
@@ -37,7 +36,4 @@ try {
   for (const name of ['SECRETS_KEY', 'ADMIN_API_KEY'] as const)
     if (config[name] !== undefined)
       console.log(`It does not have ${name}, which is a setting: keep that, too.`);
-} catch (error) {
-  console.error(`There is no backup: ${error instanceof Error ? error.message : String(error)}`);
-  process.exit(1);
-}
+});

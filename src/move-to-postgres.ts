@@ -6,9 +6,10 @@ import { Client, type PoolClient } from 'pg';
 import PgBoss from 'pg-boss';
 import { MigrationExecutor } from 'typeorm';
 import { copyTables, isEmpty } from './database/copy-tables.js';
-import { CONTENTS, MOVED } from './database/embedded/data-dir.js';
+import { assertHasDatabase, CONTENTS, MOVED } from './database/embedded/data-dir.js';
 import { EmbeddedPostgres } from './database/embedded/embedded-postgres.js';
 import { loadEnvFile } from './env-file.js';
+import { runCommand } from './run-command.js';
 import { CONTINUE_HISTORY, type DatabaseState, READ_STATE } from './histories/open-history.js';
 
 /*
@@ -42,8 +43,7 @@ async function move(url: string): Promise<void> {
   const { config } = await import('./config.js');
   const { default: target } = await import('../ormconfig.js');
   const dataDir = resolve(config.DATA_DIR);
-  if (!existsSync(join(dataDir, 'postgres', 'PG_VERSION')))
-    throw new Error(`DATA_DIR ${dataDir} has no database`);
+  assertHasDatabase(dataDir);
   assertNotElsewhere(dataDir, url);
   const embedded = await EmbeddedPostgres.start(dataDir, true);
   const source = new Client({ host: embedded.host, user: 'postgres', database: 'postgres' });
@@ -148,12 +148,9 @@ function explain(dataDir: string, config: Partial<Record<'SECRETS_KEY' | 'ADMIN_
     else if (existsSync(join(dataDir, file))) console.log(`  ${name}="$(cat '${join(dataDir, file)}')"`);
 }
 
-try {
+await runCommand('Not moved', async () => {
   const [url, ...rest] = process.argv.slice(2);
   if (!url || !/^postgres(ql)?:\/\//.test(url) || rest.length > 0)
     throw new Error('Usage: npm run move-to-postgres -- postgres://…');
   await move(url);
-} catch (error) {
-  console.error(`Not moved: ${error instanceof Error ? error.message : String(error)}`);
-  process.exit(1);
-}
+});

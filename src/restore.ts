@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { restore } from './database/embedded/restore.js';
 import { loadEnvFile } from './env-file.js';
+import { runCommand } from './run-command.js';
 
 /*
  * `npm run restore -- DIRECTORY`: puts a backup into the data directory of the embedded database, and begins a
@@ -12,7 +13,7 @@ import { loadEnvFile } from './env-file.js';
 
 loadEnvFile();
 
-try {
+await runCommand('Nothing was restored', async () => {
   const { values, positionals } = parseArgs({
     options: { overwrite: { type: 'boolean', default: false } },
     allowPositionals: true,
@@ -37,7 +38,4 @@ try {
   console.log(`Restored into ${resolve(config.DATA_DIR)}.`);
   if (earlier !== undefined)
     console.log(`Its earlier contents are in ${earlier}; delete them when you like.`);
-} catch (error) {
-  console.error(`Nothing was restored: ${error instanceof Error ? error.message : String(error)}`);
-  process.exit(1);
-}
+});

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { loadEnvFile } from './env-file.js';
+import { runCommand } from './run-command.js';
 
 /*
  * `npm run restored`: declares that the database is a restored snapshot of a volume, or a new one in place of
@@ -8,7 +9,7 @@ import { loadEnvFile } from './env-file.js';
 
 loadEnvFile();
 
-try {
+await runCommand('Nothing was declared', async () => {
   // Imported only now: settings are read from the environment when their module is loaded.
   const { default: dataSource } = await import('../ormconfig.js');
   const { Histories } = await import('./histories/histories.js');
@@ -22,7 +23,4 @@ try {
     `A new history begins. Cursors after ${new Date(from).toISOString()} and up to ` +
       `${new Date(to).toISOString()} get 410 and start anew, unless their change has survived.`,
   );
-} catch (error) {
-  console.error(`Nothing was declared: ${error instanceof Error ? error.message : String(error)}`);
-  process.exit(1);
-}
+});

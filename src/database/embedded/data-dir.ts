@@ -51,6 +51,14 @@ export function lockDataDir(path: string): () => void {
   return () => closeSync(file);
 }
 
+/** Whether there is a database in the directory: initdb was run. */
+export const hasDatabase = (path: string) => existsSync(join(path, 'postgres', 'PG_VERSION'));
+
+/** @throws Error if there is none */
+export function assertHasDatabase(path: string): void {
+  if (!hasDatabase(path)) throw new Error(`DATA_DIR ${path} has no database`);
+}
+
 /** Whether a server runs on the directory. */
 export function isInUse(path: string): boolean {
   const file = openSync(join(path, 'lock'), 'a+');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { PeriodicTask } from '../periodic-task.js';
 import { BACKUP_SOCKET, BackupSocket } from './backup-socket.js';
-import { assertServable, lockDataDir, openDataDir } from './data-dir.js';
+import { assertServable, hasDatabase, lockDataDir, openDataDir } from './data-dir.js';
 
 /** Name of the socket that PostgreSQL's clients look for in the directory given as `host`. */
 const SOCKET = '.s.PGSQL.5432';
@@ -80,7 +80,7 @@ export class EmbeddedPostgres {
     const path = openDataDir(dataDir);
     if (!isMoving) assertServable(path);
     const directory = openDataDir(join(path, 'postgres'));
-    const isNew = !existsSync(join(directory, 'PG_VERSION'));
+    const isNew = !hasDatabase(path);
     const unlock = lockDataDir(path);
     const host = socketDirectory(path);
     const open = async () => {
